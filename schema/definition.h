@@ -1,0 +1,151 @@
+// A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as given;
+// this is its checked, compiled form, immutable once made and shared by pointer.
+//
+// What this release does not run yet (joins other than "all", after, when, next, for_each, wait_for, signals, pivot, external,
+// optional, children, on_failure with a go) is refused by parse_definition with a sentence, never ignored.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schema/error.h"
+#include "schema/hash.h"
+#include "schema/time.h"
+
+namespace dta::schema {
+
+// Delay before attempt n+1 = min(first * rate^(n-1), cap), then drawn from [d * (1 - jitter), d].
+struct Backoff {
+  std::uint32_t max_attempts = 3;  // 0 and 1 both mean: no retry. kUnlimited: without end (undos)
+  Duration first{1000};
+  double rate = 2.0;
+  Duration cap{60'000};
+  double jitter = 0.2;
+  static constexpr std::uint32_t kUnlimited = 0xffffffff;
+  bool operator==(const Backoff&) const = default;
+};
+
+struct ErrorRetry {
+  std::vector<std::string> errors;  // codes; the first rule that names the code is used
+  Backoff backoff;
+  bool operator==(const ErrorRetry&) const = default;
+};
+
+struct Retry {
+  Backoff backoff;
+  std::vector<ErrorRetry> by_error;
+  bool operator==(const Retry&) const = default;
+};
+
+// 0 = none (queue, total) or off (heartbeat). attempt is never 0.
+struct Timeouts {
+  Duration queue{0};
+  Duration attempt{60'000};
+  Duration total{0};
+  Duration heartbeat{0};
+  bool operator==(const Timeouts&) const = default;
+};
+
+// A JSON template: literals as given, "/pointers" into {input, steps}, {"$literal"}, {"$merge"}, {"$first"}.
+struct Template {
+  enum class Kind : std::uint8_t { literal, pointer, object, array, merge, first };
+  Kind kind = Kind::literal;
+  std::string text;                     // literal: raw JSON. pointer: the pointer
+  std::vector<std::string> names;       // object: decoded member names, one for each child
+  std::vector<Template> children;
+  bool operator==(const Template&) const = default;
+};
+
+struct Undo {
+  std::string queue;
+  Retry retry{Backoff{Backoff::kUnlimited, Duration{1000}, 2.0, Duration{300'000}, 0.2}, {}};
+  Timeouts timeouts;  // queue and total are always 0
+  bool operator==(const Undo&) const = default;
+};
+
+struct Task {
+  std::string name;
+  std::string queue;
+  std::optional<Template> input;  // none: the transaction's input as it is
+  std::optional<Undo> undo;
+  Retry retry;
+  Timeouts timeouts;
+  bool operator==(const Task&) const = default;
+};
+
+enum class Siblings : std::uint8_t { cancel, drain };  // what a failure that decides the join does to the others
+
+struct Step {
+  std::string name;
+  std::uint32_t first_task = 0;  // index of its first task in the flat order of the definition
+  std::vector<Task> tasks;
+  Siblings siblings = Siblings::cancel;
+  Duration deadline{0};  // 0: none
+  bool operator==(const Step&) const = default;
+};
+
+struct Transition {
+  std::uint16_t from = 0, to = 0;
+  std::string on;
+  bool operator==(const Transition&) const = default;
+};
+
+enum class StateEnd : std::uint8_t { none, completed, terminated };
+
+struct State {
+  std::string name;
+  StateEnd end = StateEnd::none;
+  bool operator==(const State&) const = default;
+};
+
+enum class Form : std::uint8_t { steps, table };
+
+struct Definition {
+  std::string name;
+  std::uint32_t version = 0;
+  Form form = Form::steps;
+  std::string text;  // as published
+  Hash digest{};     // SHA-256 of text
+  Duration expires_after{0};
+
+  // Steps form.
+  std::vector<Step> steps;
+  std::uint32_t task_count = 0;
+  std::optional<Template> output;
+
+  // Table form. initial is an index into states.
+  std::vector<State> states;
+  std::uint16_t initial = 0;
+  bool cycles = false;
+  std::vector<Transition> transitions;
+};
+using DefinitionPtr = std::shared_ptr<const Definition>;
+
+// Checks and compiles. Error invalid_definition with every fault and its pointer; malformed_json and too_large as json.h.
+Result<DefinitionPtr> parse_definition(std::string_view text);
+
+// What is legal but worth a word: tasks without undo before others that may fail, states that cannot be reached, ...
+std::vector<Fault> warnings(const Definition& definition);
+
+// The definition with every default written out, as pretty JSON that parses to an equal definition.
+std::string full_text(const Definition& definition);
+
+// Raw text that each pointer of a template yields; nothing: the value does not exist.
+class TemplateContext {
+ public:
+  virtual ~TemplateContext() = default;
+  virtual std::optional<std::string_view> find(std::string_view pointer) const = 0;
+};
+
+// Resolves a template to JSON text, splicing raw bytes. Error invalid_argument: the message names the pointer that found
+// nothing, or the $merge that met something other than an object.
+Result<std::string> resolve(const Template& t, const TemplateContext& context);
+
+// Every pointer in the template, in order.
+std::vector<std::string_view> pointers(const Template& t);
+
+}  // namespace dta::schema
