@@ -1,0 +1,202 @@
+// What the partition is asked and what it answers: plain values, no JSON, no sockets. The HTTP floor turns bodies into
+// these and these into bodies; tests and the simulator make them directly.
+//
+// A reply is called exactly once, on the partition's thread, after everything it tells of is durable (`outcome_unknown`
+// is the exception that says so). It must not block and must not call back into the partition.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/transaction.h"
+#include "schema/definition.h"
+#include "schema/error.h"
+#include "schema/event.h"
+
+namespace dta::server {
+
+using schema::Duration;
+using schema::Error;
+using schema::Result;
+using schema::Time;
+
+template <class Reply>
+using ReplyTo = std::function<void(Result<Reply>)>;
+
+// ---- definitions
+struct PublishReply {
+  std::string name;
+  std::uint32_t version = 0;
+  schema::Hash digest{};
+  bool created = false;
+};
+struct PublishRequest {
+  schema::DefinitionPtr definition;
+  ReplyTo<PublishReply> reply;
+};
+
+struct DefinitionInfo {
+  schema::DefinitionPtr definition;
+  Time published_at;
+};
+struct DefinitionsReply {
+  std::vector<DefinitionInfo> definitions;  // by name, then version
+};
+// With a name and version (0: the newest) the one asked for, or definition_not_found; without a name all of them.
+struct DefinitionsRequest {
+  std::string name;
+  std::uint32_t version = 0;
+  ReplyTo<DefinitionsReply> reply;
+};
+
+// ---- transactions
+struct FailureSummary {
+  std::string code, message, step, task;  // step and task are names, empty when not of one
+};
+struct TransactionSummary {
+  std::string id, definition;
+  std::uint32_t version = 0;
+  std::string_view status, phase;
+  std::optional<std::string_view> outcome;
+  std::uint64_t sequence = 0;
+  std::optional<std::string> output;  // raw JSON, once completed
+  std::optional<FailureSummary> error;
+  bool created = false;  // of a start: started by this very request
+};
+struct StartRequest {
+  std::string id, definition;
+  std::optional<std::uint32_t> version;
+  std::string input;  // raw JSON; empty: none
+  std::vector<schema::Attribute> attributes, headers;
+  schema::Hash digest{};  // over definition name, input, attributes and headers as canonical JSON (server/digest.h)
+  Duration wait;          // 0: answer once it is durable; else once its outcome is decided, or after this long
+  ReplyTo<TransactionSummary> reply;
+};
+
+// The state at a record end that is durable; payloads are read by whoever formats it.
+struct TransactionReply {
+  schema::TransactionNumber number;
+  engine::State state;
+  schema::DefinitionPtr definition;
+};
+struct GetRequest {
+  std::string id;
+  Duration wait;  // as in StartRequest
+  ReplyTo<TransactionReply> reply;
+};
+
+struct CancelRequest {
+  std::string id, reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<TransactionSummary> reply;
+};
+
+struct NewTransition {
+  std::string id;  // empty: none
+  std::string on;
+  std::string data;  // raw JSON; empty: none
+};
+enum class Expect : std::uint8_t { any, none, exactly };
+struct AppendReply {
+  std::uint64_t first_sequence = 0, sequence = 0;
+  std::string state;
+  std::string_view status, phase;
+  bool repeated = false;
+};
+struct AppendRequest {
+  std::string id;
+  Expect expect = Expect::any;
+  std::uint64_t expected_sequence = 0;  // with Expect::exactly
+  std::vector<NewTransition> events;
+  ReplyTo<AppendReply> reply;
+};
+
+// ---- work
+struct Poll {
+  std::vector<std::string> queues;
+  std::size_t max = 1;
+  Duration wait;
+  std::string worker;
+  std::string poll_id;  // empty: not repeatable
+};
+struct HandOut {
+  std::string token, transaction, definition, step, task, queue, idempotency_key;
+  std::uint32_t version = 0, instance = 0, attempt = 1, generation = 1, order = 1;
+  schema::Action action = schema::Action::perform;
+  Time lease_until;  // lease_ms = this - now, when it is written
+  Duration heartbeat;  // 0: none
+  std::string input;   // raw JSON; empty: null
+  std::optional<std::string> output;     // undo only: what the action gave, when known
+  std::optional<std::string> heartbeat_detail;
+  std::vector<schema::Attribute> headers;
+};
+struct LeaseReply {
+  std::vector<HandOut> tasks;
+};
+struct LeaseRequest {
+  Poll poll;
+  std::function<bool()> alive = {};  // false once the caller has gone: nothing is handed out to it any more
+  ReplyTo<LeaseReply> reply;
+};
+
+struct CompletedResult {
+  std::string output;  // raw JSON; empty: none
+  bool found = true;
+};
+struct FailedResult {
+  std::string code, message, details;
+  bool retryable = true;
+  schema::Effect effect = schema::Effect::none;
+};
+struct ReleasedResult {
+  Duration delay;
+};
+struct TaskResult {
+  std::string token;
+  std::variant<CompletedResult, FailedResult, ReleasedResult> result;
+};
+struct ResultsReply {
+  std::vector<schema::Status> results;  // one an item, in order
+  std::vector<HandOut> tasks;           // with then_lease
+};
+struct ResultsRequest {
+  std::vector<TaskResult> results;
+  std::optional<Poll> then_lease;
+  std::function<bool()> alive = {};
+  ReplyTo<ResultsReply> reply;
+};
+
+struct HeartbeatItem {
+  std::string token;
+  std::string detail;  // raw JSON; empty: none
+};
+struct HeartbeatAnswer {
+  Time lease_until;
+  bool stop = false;
+};
+struct HeartbeatReply {
+  std::vector<Result<HeartbeatAnswer>> results;
+};
+struct HeartbeatRequest {
+  std::vector<HeartbeatItem> leases;
+  ReplyTo<HeartbeatReply> reply;
+};
+
+// Ask to be called once the durable position is beyond `after` (followers), or when `wait` has passed.
+struct WaitReply {
+  schema::Position durable;
+};
+struct WaitRequest {
+  schema::Position after;
+  Duration wait;
+  ReplyTo<WaitReply> reply;
+};
+
+using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, AppendRequest,
+                             LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
+
+}  // namespace dta::server
