@@ -1,0 +1,116 @@
+#include "engine/decide.h"
+
+#include "engine/decider.h"
+#include "engine/evolve.h"
+#include "schema/assert.h"
+
+namespace dta::engine {
+
+using namespace schema;
+
+void Decider::emit(Event event) {
+  if (out.events.empty()) first = s.sequence.next();
+  const RecordedEvent recorded{s.sequence.next(), now, std::move(event)};
+  evolve(m, s, recorded);
+  out.events.push_back(std::move(recorded.event));
+}
+
+PayloadRef Decider::attach(std::string bytes, std::uint32_t index) {
+  if (bytes.empty()) return {};
+  PayloadRef ref{index, static_cast<std::uint32_t>(bytes.size()), sha256(bytes)};
+  out.payloads.push_back(PayloadBytes{out.events.size(), index, std::move(bytes)});
+  return ref;
+}
+
+std::string_view Decider::bytes(const PayloadAt& at) const {
+  for (const PayloadBytes& own : out.payloads)
+    if (first.value + own.event == at.sequence.value && own.index == at.index) return own.bytes;
+  const auto it = inputs.payloads.find(at);
+  DTA_ASSERT(it != inputs.payloads.end());
+  return it->second;
+}
+
+Time lease_until(const Lease& lease, const std::vector<Beat>& beats) {
+  const Time by_attempt = lease.leased_at + lease.attempt_timeout;
+  if (lease.heartbeat_timeout.ms == 0) return by_attempt;
+  Time last = lease.leased_at;
+  for (const Beat& beat : beats)
+    if (beat.lease == lease.sequence) last = std::max(last, beat.at);
+  return std::min(by_attempt, last + lease.heartbeat_timeout);
+}
+
+namespace {
+
+struct Decide {
+  Decider& d;
+
+  Status operator()(const Start& command) const {
+    const Definition& definition = d.m.definition();
+    DTA_ASSERT(d.s.phase == Phase::none);
+    TransactionStarted event{command.id, definition.name, definition.version, definition.digest, {}, command.attributes,
+                             command.headers, definition.expires_after, command.request_digest};
+    event.input = d.attach(command.input);
+    d.emit(std::move(event));
+    if (definition.form == Form::steps) {
+      if (!definition.steps.empty()) enter_step(d, 0);
+      judge(d);
+    } else if (definition.states[definition.initial].end == StateEnd::completed) {
+      d.emit(TransactionCompleted{});
+    }
+    return {};
+  }
+  Status operator()(const HandOut& command) const {
+    hand_out(d, command);
+    return {};
+  }
+  Status operator()(const Report& command) const {
+    report(d, command);
+    return {};
+  }
+  Status operator()(const ReportLate& command) const {
+    report_late(d, command);
+    return {};
+  }
+  Status operator()(const KeepHeartbeat& command) const {
+    keep_heartbeat(d, command);
+    return {};
+  }
+  Status operator()(const Tick&) const {
+    if (d.s.ended()) return {};
+    if (d.s.form == Form::table) {
+      expire_table(d);
+      return {};
+    }
+    fire_task_timers(d);
+    fire_step_timers(d);
+    return {};
+  }
+  Status operator()(const Cancel& command) const {
+    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
+    if (d.s.phase == Phase::compensating) return refuse(ErrorCode::closed, "the transaction is already compensating");
+    if (d.s.form == Form::table) {
+      d.emit(TransactionTerminated{command.reason, command.who});
+      return {};
+    }
+    begin_compensation(d, CompensationCause::cancelled, command.reason, command.who);
+    judge(d);
+    return {};
+  }
+  Status operator()(const Append& command) const { return append(d, command); }
+};
+
+}  // namespace
+
+Result<Decision> decide(const Machine& machine, State& state, const Command& command, const Inputs& inputs, Time now) {
+  Decider decider(machine, state, inputs, now);
+  const Sequence before = state.sequence;
+  const Status status = std::visit(Decide{decider}, command);
+  if (!status) {
+    DTA_ASSERT(state.sequence == before);
+    return tl::unexpected<Error>(status.error());
+  }
+  DTA_ASSERT(state.sequence.value == before.value + decider.out.events.size());
+  return std::move(decider.out);
+}
+
+}  // namespace dta::engine

@@ -1,0 +1,45 @@
+// The bench on which one decision is made: shared by decide.cpp and the files of its themes (task.cpp, step.cpp,
+// compensation.cpp, table.cpp), private to this folder. Lives for one call of decide().
+#pragma once
+
+#include "engine/decide.h"
+
+namespace dta::engine {
+
+class Decider {
+ public:
+  Decider(const Machine& machine, State& state, const Inputs& given, Time time) : m(machine), s(state), inputs(given), now(time) {}
+
+  // Checks the event against the life-cycle table, applies it, and returns it as part of the decision.
+  void emit(schema::Event event);
+  // Remembers bytes for the event that is emitted next; empty bytes give an empty name.
+  schema::PayloadRef attach(std::string bytes, std::uint32_t index = 0);
+  // Bytes of a payload: of this decision, or of the inputs. Asking for one that needs() did not name is a bug.
+  std::string_view bytes(const PayloadAt& at) const;
+
+  const Machine& m;
+  State& s;
+  const Inputs& inputs;
+  const Time now;
+  Decision out;
+  Sequence first;  // sequence of the decision's first event
+};
+
+// task.cpp
+void hand_out(Decider& d, const HandOut& command);
+void report(Decider& d, const Report& command);
+void report_late(Decider& d, const ReportLate& command);
+void keep_heartbeat(Decider& d, const KeepHeartbeat& command);
+void fire_task_timers(Decider& d);
+// step.cpp: enters steps, judges joins, ends the transaction; calls compensation's judge when it has begun.
+void judge(Decider& d);
+void enter_step(Decider& d, std::size_t step);
+void fire_step_timers(Decider& d);
+// compensation.cpp
+void begin_compensation(Decider& d, schema::CompensationCause cause, std::string reason, std::string who);
+void judge_compensation(Decider& d);
+// table.cpp
+schema::Status append(Decider& d, const Append& command);
+void expire_table(Decider& d);
+
+}  // namespace dta::engine

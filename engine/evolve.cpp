@@ -1,0 +1,274 @@
+#include "engine/evolve.h"
+
+#include <algorithm>
+
+#include "engine/lifecycle.h"
+#include "schema/assert.h"
+
+namespace dta::engine {
+namespace {
+
+using namespace schema;
+
+// Applies the values that stand beside the bits; the bits of the event itself were applied before.
+class Apply {
+ public:
+  Apply(const Machine& machine, State& state, Sequence sequence, Time at) : m_(machine), s_(state), sequence_(sequence), at_(at) {}
+
+  void operator()(const TransactionStarted& e) {
+    const Definition& d = m_.definition();
+    s_.id = e.id;
+    s_.definition = e.definition;
+    s_.version = e.version;
+    s_.form = d.form;
+    s_.phase = Phase::running;
+    s_.started_at = at_;
+    if (e.expires_after.ms > 0) s_.expires_at = at_ + e.expires_after;
+    s_.attributes = e.attributes;
+    s_.headers = e.headers;
+    s_.input = place(e.input);
+    s_.request_digest = e.request_digest;
+    s_.entered_at.resize(d.steps.size());
+    s_.tasks.resize(d.task_count);
+    if (d.form == Form::table) {
+      s_.table_state = d.initial;
+      s_.bits.set(m_.state_bit(d.initial));
+    }
+  }
+  void operator()(const StepEntered& e) {
+    s_.step = e.step;
+    s_.entered_at[e.step] = at_;
+    const Step& step = m_.step(e.step);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      TaskState& t = s_.tasks[step.first_task + i];
+      t.status = TaskStatus::ready;
+      t.first_ready = t.at = at_;
+    }
+    for (const ResolvedInput& resolved : e.inputs) s_.tasks[step.first_task + resolved.task].input = place(resolved.input);
+  }
+  void operator()(const StepMet&) {}
+  void operator()(const StepFailed& e) {
+    if (!s_.failure.has_step) s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message};
+    stop_open_tasks();
+  }
+  void operator()(const TaskLeased& e) {
+    TaskState& t = task(e.task);
+    if (e.action == Action::undo) {
+      t.undo_status = UndoStatus::leased;
+      t.undo_attempt = e.attempt;
+    } else {
+      t.status = TaskStatus::leased;
+      t.attempt = e.attempt;
+    }
+    s_.leases.push_back(
+        Lease{e.task, e.action, e.attempt, sequence_, at_, e.attempt_timeout, e.heartbeat_timeout, false, e.worker, e.poll_id});
+  }
+  void operator()(const TaskCompleted& e) {
+    end_lease(e.attempt);
+    TaskState& t = task(e.attempt.task);
+    if (e.attempt.action == Action::undo) {
+      t.undo_status = UndoStatus::done;
+      t.undo_found = e.found;
+      t.error_code.clear();
+      return;
+    }
+    t.output = place(e.output);
+    t.error_code.clear();
+    t.status = TaskStatus::settled;
+  }
+  void operator()(const TaskFailed& e) {
+    end_lease(e.attempt);
+    task(e.attempt.task).error_code = e.code;
+    attempt_ended(e.attempt, e.retry_at, e.code, e.message);
+  }
+  void operator()(const TaskReleased& e) {
+    const bool stopped = end_lease(e.attempt).stop_asked;
+    TaskState& t = task(e.attempt.task);
+    if (e.attempt.action == Action::undo) {
+      --t.undo_attempt;
+      t.undo_status = UndoStatus::ready;
+      t.undo_at = e.not_before;
+      return;
+    }
+    --t.attempt;
+    t.status = TaskStatus::ready;
+    t.at = e.not_before;
+    if (stopped) settle_without_success(e.attempt.task, t.error_code, "stopped before it was done");
+  }
+  void operator()(const AttemptTimedOut& e) {
+    end_lease(e.attempt);
+    task(e.attempt.task).error_code = "dta.timeout";
+    attempt_ended(e.attempt, e.retry_at, "dta.timeout",
+                  e.reason == LeaseEnd::heartbeat ? "the worker's heartbeat stopped" : "the worker gave no result within the attempt timeout");
+  }
+  void operator()(const TaskTimedOut& e) {
+    TaskState& t = task(e.task);
+    const char* message = e.limit == TaskLimit::queue ? "no worker took the task within its queue timeout" : "the task's total timeout ran out";
+    if (t.status == TaskStatus::leased) {
+      for (Lease& lease : s_.leases)
+        if (lease.task == e.task && lease.action == Action::perform) lease.stop_asked = true;
+      return;
+    }
+    t.error_code = "dta.timeout";
+    settle_without_success(e.task, "dta.timeout", message, TaskBit::failed);
+  }
+  void operator()(const HeartbeatRecorded& e) { task(e.attempt.task).heartbeat = place(e.detail); }
+  void operator()(const LateResult&) {}
+  void operator()(const CompensationStarted& e) {
+    s_.phase = Phase::compensating;
+    s_.cause = e.cause;
+    s_.reason = e.reason;
+    s_.who = e.who;
+    stop_open_tasks();
+  }
+  void operator()(const StepUndone& e) {
+    if (e.step > 0) s_.step = static_cast<std::uint16_t>(e.step - 1);
+  }
+  void operator()(const TransactionCompleted& e) {
+    s_.output = place(e.output);
+    end(Phase::completed);
+  }
+  void operator()(const TransactionCompensated& e) {
+    s_.not_undone = e.not_undone;
+    end(Phase::compensated);
+  }
+  void operator()(const TransactionTerminated& e) {
+    s_.reason = e.reason;
+    s_.who = e.who;
+    end(Phase::terminated);
+  }
+  void operator()(const IncidentRaised& e) {
+    s_.incidents.push_back(Incident{e.number, e.kind, e.task, e.code, e.message, true});
+  }
+  void operator()(const Transitioned& e) { s_.table_state = e.to; }
+  void operator()(const DefinitionPublished&) {}
+
+  // Undos of the step whose turn it is become ready as soon as their tasks have settled.
+  void ready_undos() {
+    if (s_.phase != Phase::compensating) return;
+    const Step& step = m_.step(s_.step);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      const std::size_t flat = step.first_task + i;
+      TaskState& t = s_.tasks[flat];
+      const bool due = s_.bits.test(m_.bit(TaskBit::done, flat)) || s_.bits.test(m_.bit(TaskBit::unknown, flat));
+      if (due && step.tasks[i].undo && t.undo_status == UndoStatus::idle) {
+        t.undo_status = UndoStatus::ready;
+        t.undo_at = at_;
+      }
+    }
+  }
+
+ private:
+  TaskState& task(const TaskRef& ref) { return s_.tasks[m_.flat(ref)]; }
+  PayloadAt place(const PayloadRef& ref) const { return ref.present() ? PayloadAt{sequence_, ref.index, ref.size} : PayloadAt{}; }
+
+  Lease end_lease(const Attempt& attempt) {
+    const auto it = std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
+    DTA_ASSERT(it != s_.leases.end() && it->task == attempt.task && it->action == attempt.action);
+    Lease lease = std::move(*it);
+    s_.leases.erase(it);
+    return lease;
+  }
+
+  void attempt_ended(const Attempt& attempt, Time retry_at, const std::string& code, const std::string& message) {
+    TaskState& t = task(attempt.task);
+    if (attempt.action == Action::undo) {
+      t.undo_status = retry_at == Time::never() ? UndoStatus::incident : UndoStatus::ready;
+      t.undo_at = retry_at;
+      return;
+    }
+    t.status = TaskStatus::ready;
+    t.at = retry_at;
+    if (retry_at == Time::never()) settle_without_success(attempt.task, code, message);
+  }
+
+  // The outcome over all attempts: unknown if any attempt ended unknown, else failed if any was handed out, else `or_else`.
+  void settle_without_success(const TaskRef& ref, const std::string& code, const std::string& message,
+                              TaskBit or_else = TaskBit::withdrawn) {
+    const std::size_t flat = m_.flat(ref);
+    const auto has = [&](TaskBit b) { return s_.bits.test(m_.bit(b, flat)); };
+    const TaskBit outcome = has(TaskBit::maybe) ? TaskBit::unknown : has(TaskBit::requested) ? TaskBit::failed : or_else;
+    s_.bits.set(m_.bit(outcome, flat));
+    s_.bits.set(m_.bit(TaskBit::settled, flat));
+    s_.tasks[flat].status = TaskStatus::settled;
+    if (outcome != TaskBit::withdrawn && s_.phase == Phase::running && !s_.failure.has_step)
+      s_.failure = Failure{true, true, ref, code, message};
+  }
+
+  // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to stop.
+  void stop_open_tasks() {
+    const Step& step = m_.step(s_.step);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      TaskState& t = s_.tasks[step.first_task + i];
+      if (t.status == TaskStatus::ready) settle_without_success(m_.ref(s_.step, i), t.error_code, "stopped");
+    }
+    for (Lease& lease : s_.leases)
+      if (lease.action == Action::perform) lease.stop_asked = true;
+  }
+
+  void end(Phase phase) {
+    s_.phase = phase;
+    s_.ended_at = at_;
+  }
+
+  const Machine& m_;
+  State& s_;
+  const Sequence sequence_;
+  const Time at_;
+};
+
+}  // namespace
+
+void evolve(const Machine& machine, State& state, const RecordedEvent& event) {
+  DTA_ASSERT(event.sequence == state.sequence.next());
+  if (state.bits.word_count() == 0) state.bits = BitSet(machine.width());
+  const Masks masks = masks_of(machine, event.event);
+  DTA_ASSERT(legal(state.bits, masks));
+  apply(state.bits, masks);
+  Apply applier(machine, state, event.sequence, event.recorded_at);
+  std::visit([&](const auto& e) { applier(e); }, event.event);
+  applier.ready_undos();
+  state.sequence = event.sequence;
+}
+
+Status check(const Machine& machine, const State& state, const RecordedEvent& event) {
+  if (event.sequence != state.sequence.next()) return refuse(ErrorCode::illegal_event, "the sequence does not follow the one before it");
+  const BitSet empty(machine.width());
+  const BitSet& bits = state.bits.word_count() == 0 ? empty : state.bits;
+  const auto place_is_valid = [&](const auto& e) {
+    if constexpr (requires { e.attempt.task; }) {
+      return machine.valid(e.attempt.task);
+    } else if constexpr (requires { e.task.instance; }) {
+      if constexpr (requires { e.has_task; }) return e.step < machine.definition().steps.size() && (!e.has_task || machine.valid(e.task));
+      return machine.valid(e.task);
+    } else if constexpr (requires { e.transition; }) {
+      return e.transition < machine.definition().transitions.size() && e.from < machine.definition().states.size() &&
+             e.to < machine.definition().states.size();
+    } else if constexpr (requires { e.inputs; }) {
+      return e.step < machine.definition().steps.size() &&
+             std::all_of(e.inputs.begin(), e.inputs.end(),
+                         [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
+    } else if constexpr (requires { e.step; }) {
+      return e.step < machine.definition().steps.size();
+    } else {
+      return true;
+    }
+  };
+  const std::string kind(to_string(kind_of(event.event)));
+  if (!std::visit(place_is_valid, event.event))
+    return refuse(ErrorCode::illegal_event, kind + " names a step, task or transition that the definition does not have");
+  if (!legal(bits, masks_of(machine, event.event))) return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
+  const auto lease_is_open = [&](const auto& e) {
+    using E = std::decay_t<decltype(e)>;
+    if constexpr (requires { e.attempt.lease; } && !std::is_same_v<E, LateResult>) {
+      const Lease* lease = state.lease(e.attempt.lease);
+      return lease != nullptr && lease->task == e.attempt.task && lease->action == e.attempt.action;
+    } else {
+      return true;
+    }
+  };
+  if (!std::visit(lease_is_open, event.event)) return refuse(ErrorCode::illegal_event, kind + " answers a lease that is not open");
+  return {};
+}
+
+}  // namespace dta::engine

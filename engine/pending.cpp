@@ -1,0 +1,68 @@
+#include "engine/pending.h"
+
+#include <algorithm>
+
+namespace dta::engine {
+
+using namespace schema;
+
+namespace {
+
+// Calls visit(time, what) for every timer that runs.
+template <class Visit>
+void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, Visit&& visit) {
+  if (s.ended() || s.phase == Phase::none) return;
+  for (const Lease& lease : s.leases)
+    visit(lease_until(lease, beats), [&] {
+      return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + m.step(lease.task.step).name + "/" + m.task(lease.task).name;
+    });
+  if (s.phase != Phase::running) return;
+  if (s.expires_at != Time::never()) visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
+  if (s.form != Form::steps || m.definition().steps.empty()) return;
+  const Step& step = m.step(s.step);
+  if (step.deadline.ms > 0) visit(s.entered_at[s.step] + step.deadline, [&] { return "deadline of step " + step.name; });
+  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+    const TaskState& t = s.tasks[step.first_task + i];
+    const Timeouts& limits = step.tasks[i].timeouts;
+    if (t.status == TaskStatus::ready && limits.queue.ms > 0)
+      visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
+    if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
+    const TaskRef ref = m.ref(s.step, i);
+    const bool stopping = std::any_of(s.leases.begin(), s.leases.end(), [&](const Lease& l) { return l.task == ref && l.stop_asked; });
+    if (!stopping) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
+  }
+}
+
+}  // namespace
+
+Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats) {
+  Pending result;
+  if (s.ended() || s.phase == Phase::none) return result;
+  for_each_timer(m, s, beats, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
+  if (s.form != Form::steps || m.definition().steps.empty()) return result;
+  // Only the current step can have anything ready: its tasks while running, its undos while compensating.
+  const Step& step = m.step(s.step);
+  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+    const TaskState& t = s.tasks[step.first_task + i];
+    if (s.phase == Phase::running && t.status == TaskStatus::ready)
+      result.ready.push_back(Ready{m.ref(s.step, i), Action::perform, t.at});
+    else if (s.phase == Phase::compensating && t.undo_status == UndoStatus::ready)
+      result.ready.push_back(Ready{m.ref(s.step, i), Action::undo, t.undo_at});
+  }
+  return result;
+}
+
+std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p) {
+  std::vector<std::string> lines;
+  for (const Ready& ready : p.ready)
+    lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + m.step(ready.task.step).name + "/" + m.task(ready.task).name +
+                    " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " + format_time(ready.at));
+  for_each_timer(m, s, {}, [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
+  return lines;
+}
+
+const std::string& queue_of(const Machine& m, const TaskRef& task, Action action) {
+  return action == Action::undo ? m.task(task).undo->queue : m.task(task).queue;
+}
+
+}  // namespace dta::engine

@@ -1,0 +1,36 @@
+// What is due next: a function of the state alone, so that recovery after a crash and normal running are one path and
+// there is no outbox. Defined at record ends.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/decide.h"
+#include "engine/machine.h"
+#include "engine/transaction.h"
+
+namespace dta::engine {
+
+// A task or undo that may be handed out from `at` on.
+struct Ready {
+  TaskRef task;
+  Action action = Action::perform;
+  Time at;
+  bool operator==(const Ready&) const = default;
+};
+
+struct Pending {
+  std::vector<Ready> ready;    // those in backoff too: their `at` lies ahead
+  Time due = Time::never();    // the earliest timer; Tick fires it
+  bool operator==(const Pending&) const = default;
+};
+
+Pending pending(const Machine& machine, const State& state, const std::vector<Beat>& beats);
+
+// One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ...").
+std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending);
+
+// The queue that a task or undo waits in.
+const std::string& queue_of(const Machine& machine, const TaskRef& task, Action action);
+
+}  // namespace dta::engine

@@ -1,0 +1,36 @@
+#include "engine/transaction.h"
+
+#include <algorithm>
+
+#include "schema/assert.h"
+
+namespace dta::engine {
+
+std::string_view to_string(Phase phase) {
+  switch (phase) {
+    case Phase::none: return "none";
+    case Phase::running: return "running";
+    case Phase::compensating: return "compensating";
+    case Phase::completed: return "completed";
+    case Phase::compensated: return "compensated";
+    case Phase::terminated: return "terminated";
+  }
+  DTA_ASSERT(false);
+}
+
+bool State::attention() const {
+  return std::any_of(incidents.begin(), incidents.end(), [](const Incident& incident) { return incident.open; });
+}
+
+const Lease* State::lease(Sequence wanted) const {
+  const auto it = std::find_if(leases.begin(), leases.end(), [&](const Lease& l) { return l.sequence == wanted; });
+  return it == leases.end() ? nullptr : &*it;
+}
+
+std::string_view status(const State& state) {
+  if (state.attention()) return "attention";
+  if (state.paused && !state.ended()) return "paused";
+  return to_string(state.phase);
+}
+
+}  // namespace dta::engine
