@@ -23,7 +23,7 @@ import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Codes after which the same request, with the same id, is sent again. */
-export const RETRYABLE = new Set(['connection_failed', 'overloaded', 'unavailable', 'outcome_unknown']);
+export const RETRYABLE = new Set(['connection_failed', 'overloaded', 'request_timeout', 'unavailable', 'outcome_unknown']);
 
 const WAIT_MS_MAX = 60_000; // the server holds an answer no longer
 const RESULTS_MAX = 1000; // results in one request
@@ -183,7 +183,7 @@ export class Client {
     }
     const { hostname, port } = this.#url;
     return http.request({
-      host: hostname.replace(/^\[|\]$/g, ''), port: port || 80, method, path: target, headers, agent: this.#agent,
+      host: hostname.replace(/^\[|\]$/g, ''), port: port || 7117, method, path: target, headers, agent: this.#agent,
       timeout: timeoutMs, signal,
     });
   }
@@ -633,12 +633,14 @@ export class Worker {
         queues, max: Math.min(1000, this.#concurrency - this.#running.size), wait_ms: clampWait(this.#pollWaitMs),
         worker: this.name, poll_id: `${this.#polls}-${this.#pollNumber}`,
       };
+      let tasks = [];
       try {
-        await Promise.all((await this.#poll(poll, batch)).map((leased) => this.#begin(leased)));
+        tasks = await this.#poll(poll, batch);
       } finally {
         this.#polling = false;
         this.#changed();
       }
+      await Promise.all(tasks.map((leased) => this.#begin(leased)));
     }
   }
 

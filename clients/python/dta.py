@@ -48,7 +48,7 @@ __all__ = [
 # ---------------------------------------------------------------------------------------------------------- errors ---
 
 #: Codes after which the same request, with the same id, is sent again.
-RETRYABLE = frozenset({"connection_failed", "overloaded", "unavailable", "outcome_unknown"})
+RETRYABLE = frozenset({"connection_failed", "overloaded", "request_timeout", "unavailable", "outcome_unknown"})
 
 WAIT_MS_MAX = 60_000      # the server holds an answer no longer
 RESULTS_MAX = 1000        # results in one request
@@ -359,7 +359,7 @@ class Client:
         url = urllib.parse.urlsplit(server or os.environ.get("DTA_SERVER") or "http://127.0.0.1:7117")
         if url.scheme != "http" or not url.hostname:
             raise ValueError("the server's address has the form http://host:port")
-        self._host, self._port = url.hostname, url.port or 80
+        self._host, self._port = url.hostname, url.port or 7117
         self._timeout, self._retry_for = timeout, retry_for
         self._lock = threading.Lock()
         self._idle: list[_Channel] = []
@@ -716,6 +716,7 @@ class Worker:
             thread.join()
         if self._pool is not None:
             self._pool.shutdown(wait=False)
+        self._poll_channel.close()
         if self.fault is not None:
             raise self.fault
 
@@ -762,12 +763,13 @@ class Worker:
                     "wait_ms": _wait_ms(self._poll_wait), "worker": self.name,
                     "poll_id": f"{self._polls}-{self._poll_number}"}
             try:
-                for leased in self._poll(poll, batch):
-                    self._begin(leased)
+                tasks = self._poll(poll, batch)
             finally:
                 with self._changed:
                     self._polling = False
                     self._changed.notify_all()
+            for leased in tasks:
+                self._begin(leased)
 
     def _poll(self, poll: dict[str, Any], batch: list[tuple[str, str]]) -> list[dict[str, Any]]:
         """One poll, repeated with the same id until it is answered; the results that travel with it are settled."""
