@@ -6,8 +6,9 @@
 // Two logs keep the contract: LevelDbLog (leveldb_log.h) and MemoryLog (memory_log.h); tests/storage/log_contract runs
 // against both. Formats are documented in docs/log_format.md.
 //
-// Threads: append, write_checkpoint and close are called by one thread at a time (the committer). snapshot() may be
-// called from any thread; a Reader belongs to the thread that made it. Nothing else is shared.
+// Threads: append and close are called by one thread at a time (the committer). write_checkpoint is called by that
+// thread or by one other beside it, never by two. snapshot() may be called from any thread; a Reader belongs to the
+// thread that made it. Nothing else is shared. Readers must be gone before their log is.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +67,8 @@ class Batch {
   Batch(Batch&&) noexcept;
   Batch& operator=(Batch&&) noexcept;
 
-  // `record.position`, `.fence` and `.chain` are set by this call; returns the new chain value of the transaction, which
-  // is `previous_chain` of its next record. `previous_chain` is all zero for the first record of a transaction.
+  // `record.position`, `.fence` and `.chain` are set by this call; returns the new chain value of the transaction,
+  // which is `previous_chain` of its next record. `previous_chain` is all zero for the first record of a transaction.
   Hash add_record(Record record, const Hash& previous_chain);
   // Bytes of the payload `index` of the event `sequence`; empty payloads are not put at all.
   void put_payload(TransactionNumber number, Sequence sequence, std::uint32_t index, std::string_view bytes);
@@ -119,15 +120,19 @@ class Reader {
 
   virtual Position end() const = 0;  // position of the last durable record; none in an empty log
   virtual Result<std::optional<TransactionNumber>> find_id(std::string_view callers_id) const = 0;
-  virtual Result<std::optional<RequestEntry>> find_request(TransactionNumber number, std::string_view request_id) const = 0;
-  virtual Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence, std::uint32_t index) const = 0;
+  virtual Result<std::optional<RequestEntry>> find_request(TransactionNumber number,
+                                                           std::string_view request_id) const = 0;
+  virtual Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence,
+                                                     std::uint32_t index) const = 0;
   // Records of one transaction whose first_sequence >= the record that holds `from`, in order.
-  virtual Status records_of(TransactionNumber number, Sequence from, const std::function<bool(const Record&)>& visit) const = 0;
+  virtual Status records_of(TransactionNumber number, Sequence from,
+                            const std::function<bool(const Record&)>& visit) const = 0;
   // All records from a position on, in order of position.
   virtual Status records_from(Position from, const std::function<bool(const Record&)>& visit) const = 0;
   virtual Status open_transactions(const std::function<bool(TransactionNumber)>& visit) const = 0;
   // Rows whose key begins with `prefix`, from the first key > `after` (`after` empty: from the start), in key order.
-  virtual Status directory(std::string_view prefix, std::string_view after, const std::function<bool(const DirectoryEntry&)>& visit) const = 0;
+  virtual Status directory(std::string_view prefix, std::string_view after,
+                           const std::function<bool(const DirectoryEntry&)>& visit) const = 0;
   virtual Status definitions(const std::function<bool(const DefinitionEntry&)>& visit) const = 0;
   virtual Result<TransactionNumber> last_number() const = 0;  // the highest number ever used; none in an empty log
   // The newest sealed checkpoint, if there is one.
@@ -137,10 +142,10 @@ class Reader {
 // What opening found and did, for the log line and the metrics.
 struct OpenReport {
   Position end;
-  Position head;                    // as read from HEAD; equals `end` after a clean stop
+  Position head;                     // as read from HEAD; equals `end` after a clean stop
   std::uint64_t records_proved = 0;  // of the tail after the checkpoint
-  std::uint64_t bytes_cut = 0;      // torn tail beyond HEAD that was cut off (a copy is kept)
-  std::vector<std::string> notes;   // whole sentences, e.g. a bad HEAD slot
+  std::uint64_t bytes_cut = 0;       // torn tail beyond HEAD that was cut off (a copy is kept)
+  std::vector<std::string> notes;    // whole sentences, e.g. a bad HEAD slot
 };
 
 class Log {
@@ -148,8 +153,8 @@ class Log {
   virtual ~Log() = default;
 
   virtual const OpenReport& open_report() const = 0;
-  virtual Fence fence() const = 0;     // raised and persisted when this log was opened
-  virtual Position end() const = 0;    // last durable record; only the appending thread may ask
+  virtual Fence fence() const = 0;   // raised and persisted when this log was opened
+  virtual Position end() const = 0;  // last durable record; only the appending thread may ask
   // Writes the batch synced, then HEAD unsynced; returns after both. The batch must continue exactly at end() + 1 and
   // carry this log's fence. After an error nothing more may be appended: what became durable is unknown until the log
   // was closed and opened again (every later append answers storage_fault).

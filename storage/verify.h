@@ -25,10 +25,10 @@ struct VerifyReport {
   std::vector<std::string> findings;  // empty: clean. Each names the key or position and what is wrong.
 };
 
-// `payloads_of` decodes a record's events (error: a finding) and names their payloads. `progress` is called now and then
-// with the position reached. The directory must not be open in another process.
-schema::Result<VerifyReport> verify_leveldb_log(const std::string& directory,
-                                                const std::function<Result<std::vector<PayloadName>>(const Record&)>& payloads_of,
-                                                const std::function<void(Position)>& progress);
+// `payloads_of` decodes a record's events (error: a finding) and names their payloads. `progress` is called now and
+// then with the position reached. The directory must not be open in another process.
+schema::Result<VerifyReport> verify_leveldb_log(
+    const std::string& directory, const std::function<Result<std::vector<PayloadName>>(const Record&)>& payloads_of,
+    const std::function<void(Position)>& progress);
 
 }  // namespace dta::storage
