@@ -1,0 +1,351 @@
+/**
+ * Tests of the JavaScript client against a small server in this process (fake_server.mjs), and of its barrier on a real
+ * SQLite file. Nothing here depends on how long something takes.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+
+import { actionKey, barrier, BARRIER_TABLE, Client, DtaError, Outcome, Task, TaskFailed, Worker } from '../../clients/javascript/dta.mjs';
+import { Sqlite } from '../../examples/order/sqlite.mjs';
+import { FakeServer } from './fake_server.mjs';
+
+const quiet = () => undefined;
+
+/** A test with a fake server and a client that are closed behind it. */
+function withServer(name, body) {
+  test(name, async (t) => {
+    const server = await FakeServer.open();
+    const client = new Client(server.url);
+    t.after(async () => {
+      client.close();
+      await server.close();
+    });
+    await body(server, client, (options) => new Worker(client, { name: 'w', log: quiet, ...options }));
+  });
+}
+
+withServer('start is sent again unchanged when its answer is lost', async (server, client) => {
+  server.answers['POST /v1/transactions'] = (_, body) => [201, JSON.stringify({ id: body.id, phase: 'running', outcome: null, created: true })];
+  server.faults.push(['/v1/transactions', 'lose'], ['/v1/transactions', { code: 'overloaded' }],
+    ['/v1/transactions', { code: 'outcome_unknown' }], ['/v1/transactions', 'cut']);
+  const found = await client.start('o-1', 'order', { input: { a: 'ü' }, attributes: { region: 'eu' }, waitMs: 600_000 });
+  assert.equal(found.phase, 'running');
+  const bodies = server.bodies('/v1/transactions');
+  assert.equal(bodies.length, 5);
+  for (const body of bodies) assert.deepEqual(body, { id: 'o-1', definition: 'order', input: { a: 'ü' }, attributes: { region: 'eu' }, wait_ms: 60000 });
+});
+
+withServer('refusals carry their code and are not repeated', async (server, client) => {
+  server.faults.push(['/v1/transactions/', { code: 'wrong_sequence', status: 409, detail: 'expected 4', current_sequence: 6 }]);
+  await assert.rejects(client.append('A1', [{ on: 'Payment' }], { expected: 4 }), (error) => {
+    assert(error instanceof DtaError);
+    assert.deepEqual([error.code, error.currentSequence, error.status], ['wrong_sequence', 6, 409]);
+    return true;
+  });
+  assert.equal(server.requests.length, 1);
+});
+
+withServer('the faults of a definition are all told', async (server, client) => {
+  const faults = [{ pointer: '/steps/0', message: 'no name' }];
+  server.answers['PUT /v1/definitions/a%2Fb/2'] = () => [422, JSON.stringify({ code: 'invalid_definition', faults })];
+  await assert.rejects(client.publish('{"name": "a/b", "version": 2}'), /\/steps\/0: no name/);
+});
+
+test('an unreachable server is connection_failed', async () => {
+  const server = await FakeServer.open();
+  await server.close();
+  await assert.rejects(new Client(server.url, { retryForMs: 0 }).metrics(), { code: 'connection_failed' });
+  assert.equal(await new Client(server.url).ready(), false);
+});
+
+withServer('an append and a cancel keep their ids over a retry', async (server, client) => {
+  server.answers['POST /v1/transactions/A1/events'] = () => [200, '{"state":"Paid","repeated":true}'];
+  server.answers['POST /v1/transactions/A1/cancel'] = () => [200, '{"phase":"compensating"}'];
+  server.faults.push(['/v1/transactions/A1/events', 'lose'], ['/v1/transactions/A1/cancel', 'lose']);
+  assert.equal((await client.append('A1', [{ on: 'Payment' }, { on: 'Close', id: 'mine' }])).state, 'Paid');
+  assert.equal((await client.cancel('A1', 'customer called', { who: 'anna' })).phase, 'compensating');
+  for (const call of ['events', 'cancel']) {
+    const [first, second] = server.bodies(`/v1/transactions/A1/${call}`);
+    assert.deepEqual(first, second);
+  }
+  const [{ events }] = server.bodies('/v1/transactions/A1/events');
+  assert(events[0].id);
+  assert.equal(events[1].id, 'mine');
+});
+
+withServer('history goes on past a full page', async (server, client) => {
+  server.answers['GET /v1/transactions/o/history'] = (query) => {
+    const first = Number(new URLSearchParams(query).get('from'));
+    const rows = [];
+    for (let n = first; n < Math.min(first + 1000, 1501); n += 1) rows.push(`${JSON.stringify({ sequence: n, kind: 'k' })}\n`);
+    return [200, rows.join('')];
+  };
+  const seen = [];
+  for await (const event of client.history('o')) seen.push(event.sequence);
+  assert.equal(seen.length, 1500);
+  assert(seen.every((sequence, i) => sequence === i + 1));
+});
+
+withServer('a followed history goes on after a broken stream until the end', async (server, client) => {
+  server.answers['GET /v1/transactions/o/history'] = (query) => {
+    const params = new URLSearchParams(query);
+    assert.equal(params.get('follow'), '1');
+    return [200, `{"sequence":${params.get('from')},"kind":"k"}\n`];
+  };
+  server.answers['GET /v1/transactions/o'] = () => [200, '{"phase":"completed","sequence":3}'];
+  server.faults.push(['/v1/transactions/o/history', 'cut']);
+  const seen = [];
+  for await (const event of client.history('o', { follow: true })) seen.push(event.sequence);
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
+withServer('a followed history of nothing is refused', async (server, client) => {
+  await assert.rejects(client.history('o', { follow: true }).next(), { code: 'not_found' });
+});
+
+withServer('lists are read page by page with their filters', async (server, client) => {
+  server.answers['GET /v1/transactions'] = (query) => {
+    const params = new URLSearchParams(query);
+    assert.deepEqual([params.get('status'), params.get('attr.region')], ['running', 'eu']);
+    const second = params.get('cursor') === 'c1';
+    return [200, JSON.stringify({ transactions: [{ id: second ? 'b' : 'a' }], next: second ? null : 'c1' })];
+  };
+  const seen = [];
+  for await (const row of client.allTransactions({ status: 'running', attributes: { region: 'eu' } })) seen.push(row.id);
+  assert.deepEqual(seen, ['a', 'b']);
+});
+
+withServer('wait asks until the outcome is decided', async (server, client) => {
+  const outcomes = [null, 'compensated'];
+  server.answers['GET /v1/transactions/o'] = () => [200, JSON.stringify({ outcome: outcomes.shift() })];
+  assert.equal((await client.wait('o')).outcome, 'compensated');
+});
+
+withServer('events end with a cursor', async (server, client) => {
+  server.answers['GET /v1/events'] = () => [200, '{"sequence":1,"transaction":"o"}\n{"cursor":"c9"}\n'];
+  const page = await client.events('c8');
+  assert.deepEqual([page.cursor, page.events.length, server.requests[0].query], ['c9', 1, 'cursor=c8&limit=1000']);
+});
+
+withServer('results travel with the next poll', async (server, client, worker) => {
+  const one = worker({ concurrency: 1 });
+  one.handle('q', { do: (task) => ({ was: task.input.n }) });
+  for (const n of [0, 1, 2]) server.offer(`k${n}`, 'q');
+  void one.start();
+  for (const n of [0, 1, 2]) assert.deepEqual(await server.result(`k${n}`), { token: `k${n}`, output: { was: `k${n}` } });
+  await one.stop();
+  const carried = server.bodies('/v1/tasks/results').filter((body) => body.then_lease);
+  assert(carried.length >= 2);
+  assert.equal(new Set(carried.map((body) => body.then_lease.poll_id)).size, carried.length);
+});
+
+withServer('a poll keeps its id when the answer is lost and the task runs once', async (server, client, worker) => {
+  const runs = [];
+  const one = worker();
+  one.handle('q', { do: (task) => void runs.push(task.token) });
+  server.offer('k', 'q');
+  server.faults.push(['/v1/lease', 'lose'], ['/v1/lease', { code: 'unavailable' }]);
+  void one.start();
+  assert.deepEqual(await server.result('k'), { token: 'k' });
+  await one.stop();
+  const ids = server.bodies('/v1/lease').map((poll) => poll.poll_id);
+  assert.deepEqual([ids[1], ids[2]], [ids[0], ids[0]]);
+  assert.deepEqual(runs, ['k']);
+});
+
+withServer('a result is sent again unchanged until it is acknowledged', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', { do: () => 7 });
+  server.faults.push(['/v1/tasks/results', 'cut'], ['/v1/tasks/results', { code: 'outcome_unknown' }]);
+  server.offer('k', 'q');
+  void one.start();
+  assert.deepEqual(await server.result('k'), { token: 'k', output: 7 });
+  await one.stop();
+  const sent = server.bodies('/v1/tasks/results').map((body) => body.results);
+  assert(sent.length >= 3);
+  for (const items of sent) assert.deepEqual(items, [{ token: 'k', output: 7 }]);
+});
+
+withServer('failures tell code, effect and whether to try again', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', {
+    do: async (task) => {
+      if (task.token === 'known') throw new TaskFailed('card_refused', 'no money', { retryable: false, details: { limit: 5 } });
+      throw new TypeError('surprise');
+    },
+    undo: (task) => new Outcome(undefined, { found: task.outputKnown && task.output === 5 }),
+  });
+  server.offer('known', 'q');
+  server.offer('unknown', 'q');
+  server.offer('found', 'q', { kind: 'undo', output_known: true, output: 5 });
+  server.offer('empty', 'q', { kind: 'undo', output_known: false });
+  void one.start();
+  assert.deepEqual(await server.result('known'), {
+    token: 'known', error: { code: 'card_refused', message: 'no money', details: { limit: 5 } }, retryable: false, effect: 'none' });
+  assert.deepEqual(await server.result('unknown'), {
+    token: 'unknown', error: { code: 'exception', message: 'TypeError: surprise' }, retryable: true, effect: 'unknown' });
+  assert.deepEqual(await server.result('found'), { token: 'found', found: true });
+  assert.deepEqual(await server.result('empty'), { token: 'empty', found: false });
+  await one.stop();
+});
+
+withServer('heartbeats carry details and bring the wish to stop', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', {
+    do: async (task) => {
+      task.detail = { page: task.heartbeat.page + 1 };
+      await new Promise((resolve) => task.signal.addEventListener('abort', resolve));
+      task.check('unknown');
+    },
+  });
+  server.offer('k', 'q', { heartbeat_ms: 30, heartbeat: { page: 2 } });
+  void one.start();
+  await server.waitFor(() => server.beats.some(([token, detail]) => token === 'k' && detail?.page === 3));
+  server.stopTokens.add('k');
+  const result = await server.result('k');
+  assert.deepEqual([result.error.code, result.retryable, result.effect], ['stopped', false, 'unknown']);
+  await one.stop();
+});
+
+test('a task stops by itself before its lease ends', () => {
+  const task = new Task({ lease_ms: 60000, idempotency_key: 't/s/a/0/1/do/1' });
+  assert(task.remainingMs < 58001); // two seconds of margin for a lease of a minute
+  task.check();
+  task.deadline -= 60000; // as if that time had passed
+  assert.throws(() => task.check(), { code: 'lease_ending', retryable: true });
+  task.close();
+});
+
+withServer('a stop finishes what is begun and releases what is not', async (server, client, worker) => {
+  const one = worker({ concurrency: 2 });
+  let goOn;
+  one.handle('q', { do: () => new Promise((resolve) => { goOn = () => resolve('finished'); }) });
+  server.faults.push(['/v1/lease', undefined], ['/v1/lease', 'hang']); // the second poll's answer never arrives
+  server.offer('begun', 'q');
+  void one.start();
+  await server.waitFor(() => server.waiting === 1 && goOn);
+  server.offer('late', 'q');
+  await server.waitFor(() => server.leased.has('late'));
+  const stopped = one.stop();
+  await server.waitFor(() => server.released.length > 0);
+  goOn();
+  await stopped;
+  assert.deepEqual([...server.results.values()], [{ token: 'begun', output: 'finished' }]);
+  assert.deepEqual(server.released, [['late', 0]]);
+});
+
+withServer('a stop does not wait for an idle poll', async (server, client, worker) => {
+  const one = worker({ pollWaitMs: 60_000 });
+  one.handle('q', { do: () => undefined });
+  void one.start();
+  await server.waitFor(() => server.waiting === 1);
+  await one.stop();
+  assert.equal(server.waiting, 1); // the fake server still holds it
+});
+
+withServer('a task without handler is released for others', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', { do: () => undefined });
+  server.offer('k', 'q', { kind: 'undo' });
+  void one.start();
+  await server.waitFor(() => server.released.length > 0);
+  assert.deepEqual(server.released, [['k', 1000]]);
+  await one.stop();
+});
+
+withServer('a result that the server never takes does not block the others', async (server, client, worker) => {
+  server.refuse = (body) => (body.results.some((item) => item.output === 'huge') ? { code: 'too_large', status: 413 } : undefined);
+  const one = worker();
+  one.handle('q', { do: (task) => (task.token === 'k1' ? 'huge' : task.token === 'k2' ? 1n : 'fine') });
+  for (const n of [0, 1, 2, 3]) server.offer(`k${n}`, 'q');
+  void one.start();
+  assert.equal((await server.result('k0')).output, 'fine');
+  assert.equal((await server.result('k3')).output, 'fine');
+  const refused = await server.result('k1');
+  assert.deepEqual([refused.error.code, refused.effect], ['result_refused', 'unknown']);
+  assert.equal((await server.result('k2')).error.code, 'output_not_json');
+  await one.stop();
+});
+
+withServer('a poll that is refused ends the worker with the reason', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', { do: () => undefined });
+  server.faults.push(['/v1/lease', { code: 'invalid_argument', status: 400 }]);
+  await assert.rejects(one.start(), { code: 'invalid_argument' });
+});
+
+// The barrier, on a real SQLite file.
+
+const hasSqlite = process.env.PATH.split(':').some((folder) => fs.existsSync(path.join(folder, 'sqlite3')));
+const skip = hasSqlite ? false : 'the sqlite3 command line program is not installed';
+
+function withDatabase(name, body) {
+  test(name, { skip }, async (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dta-test-'));
+    const database = new Sqlite(path.join(folder, 'stock.db'), `CREATE TABLE IF NOT EXISTS stock (level INTEGER, note TEXT); ${BARRIER_TABLE}`);
+    t.after(async () => {
+      await database.close();
+      fs.rmSync(folder, { recursive: true });
+    });
+    await database.transaction((sql) => sql.run('INSERT INTO stock (level) VALUES (10)'));
+    const call = (kind, key, change) => {
+      const task = new Task({ kind, idempotency_key: key, lease_ms: 60000 });
+      task.close();
+      return database.transaction((sql) => barrier(sql, task, async () => {
+        await sql.run('UPDATE stock SET level = level + ?', [change]);
+        return { level: (await sql.all('SELECT level FROM stock'))[0].level };
+      }));
+    };
+    const level = async () => (await database.transaction((sql) => sql.all('SELECT level FROM stock')))[0].level;
+    await body(call, level, database);
+  });
+}
+
+const kDo = 't/s/a/0/1/do/1';
+const kUndo = 't/s/a/0/1/undo/1';
+
+withDatabase('barrier: a duplicate does nothing and answers the same', async (call, level) => {
+  assert.deepEqual((await call('do', kDo, -1)).output, { level: 9 });
+  assert.deepEqual((await call('do', kDo, -1)).output, { level: 9 });
+  assert.equal(await level(), 9);
+});
+
+withDatabase('barrier: an undo takes back once, also when it is ordered again', async (call, level) => {
+  await call('do', kDo, -1);
+  assert.equal((await call('undo', kUndo, 1)).found, true);
+  assert.equal((await call('undo', kUndo, 1)).found, true);
+  assert.equal((await call('undo', 't/s/a/0/1/undo/2', 1)).found, true);
+  assert.equal(await level(), 10);
+  await assert.rejects(call('do', kDo, -1), { code: 'undone', retryable: false, effect: 'none' });
+  assert.equal(await level(), 10);
+});
+
+withDatabase('barrier: an empty undo shuts the door for a hanging action', async (call, level) => {
+  assert.equal((await call('undo', kUndo, 1)).found, false);
+  assert.equal((await call('undo', kUndo, 1)).found, false);
+  await assert.rejects(call('do', kDo, -1), { code: 'undone' });
+  assert.equal(await level(), 10);
+});
+
+withDatabase('sqlite: values stay values, and an error rolls back and goes on', async (call, level, database) => {
+  const nasty = `it's "q" \n.exit\n; DROP TABLE stock; -- ü 💥\u0007\\ ?`;
+  await database.transaction((sql) => sql.run('UPDATE stock SET note = ?', [nasty]));
+  await assert.rejects(database.transaction(async (sql) => {
+    await sql.run('UPDATE stock SET level = ?', [0]);
+    await sql.run('UPDATE nowhere SET level = 1');
+  }), /no such table/);
+  await assert.rejects(database.transaction(async (sql) => {
+    await sql.run('UPDATE stock SET level = ?', [0]);
+    throw new Error('changed my mind');
+  }), /changed my mind/);
+  const rows = await database.transaction((sql) => sql.all('SELECT * FROM stock'));
+  assert.deepEqual(rows, [{ level: 10, note: nasty }]);
+});
+
+test("an action's key", () => {
+  assert.equal(actionKey('t/s/a/0/2/undo/3'), 't/s/a/0/2/do/1');
+  assert.equal(actionKey(kDo), kDo);
+});
