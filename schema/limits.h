@@ -24,7 +24,7 @@ inline constexpr std::size_t kPayloadBytesMax = 4u << 20;     // one payload: to
 inline constexpr std::size_t kBodyBytesMax = 16u << 20;       // one HTTP body: too_large
 inline constexpr std::size_t kHeaderBytesMax = 16u << 10;     // HTTP header section: headers_too_large
 inline constexpr std::size_t kDefinitionBytesMax = 1u << 20;  // too_large
-inline constexpr std::size_t kJsonDepthMax = 128;             // malformed_json
+inline constexpr std::size_t kJsonDepthMax = 128;             // too_large
 
 // Definitions.
 inline constexpr std::size_t kStepsMax = 1000;
@@ -33,6 +33,7 @@ inline constexpr std::size_t kTasksMax = 20000;
 inline constexpr std::size_t kStatesMax = 1000;
 inline constexpr std::size_t kTransitionsMax = 10000;
 inline constexpr std::size_t kAttemptsMax = 1000000;
+inline constexpr std::size_t kFaultsMax = 1000;  // listed for one document; the rest is left out
 
 // Requests.
 inline constexpr std::size_t kAppendEventsMax = 1000;   // events in one append: too_large

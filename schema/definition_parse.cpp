@@ -1,0 +1,74 @@
+// parse_definition: the whole check of a published text. What both forms share stands here; each form has its own file.
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+
+#include "schema/definition_parse.h"
+#include "schema/limits.h"
+
+namespace dta::schema {
+namespace {
+
+using Names = std::string_view;
+constexpr std::array<Names, 5> kStepsFields{"name", "version", "expires_after", "steps", "output"};
+constexpr std::array<Names, 7> kTableFields{"name",        "version", "expires_after", "initial",
+                                            "transitions", "ends",    "cycles"};
+constexpr std::array<Names, 9> kAllFields{"name",    "version",     "expires_after", "steps", "output",
+                                          "initial", "transitions", "ends",          "cycles"};
+constexpr std::array<Names, 4> kTableOnly{"initial", "transitions", "ends", "cycles"};
+
+constexpr Fields kStepsForm{"a definition in steps form", kStepsFields, {}};
+constexpr Fields kTableForm{"a definition in table form", kTableFields, {}};
+constexpr Fields kNoForm{"a definition", kAllFields, {}};
+
+// The form is told by the fields that only one of them has.
+const Fields& form_of(JsonValue root) {
+  if (root.kind() != JsonKind::object) return kNoForm;
+  if (find(root, "/steps")) return kStepsForm;
+  for (const Names field : kTableOnly)
+    if (find(root, fmt::format("/{}", field))) return kTableForm;
+  return kNoForm;
+}
+
+Error as_error(std::vector<Fault> faults) {
+  const Fault& first = faults.front();
+  std::string message = first.pointer.empty() ? first.message : fmt::format("{}: {}", first.pointer, first.message);
+  if (faults.size() > 1) message += fmt::format(" (and {} more)", faults.size() - 1);
+  return Error{ErrorCode::invalid_definition, std::move(message), std::move(faults)};
+}
+
+}  // namespace
+
+Result<DefinitionPtr> parse_definition(std::string_view text) {
+  if (text.size() > limits::kDefinitionBytesMax)
+    return refuse(ErrorCode::too_large, fmt::format("the definition has {} bytes; at most {} are allowed", text.size(),
+                                                    limits::kDefinitionBytesMax));
+  const auto root = check_json(text);
+  if (!root) return tl::unexpected(root.error());
+
+  FaultList faults;
+  auto definition = std::make_shared<Definition>();
+  const Fields& form = form_of(*root);
+  ObjectReader reader(*root, "", form, faults);
+  if (reader.is_object()) {
+    definition->name = reader.name("name");
+    if (reader.require("version"))
+      reader.integer("version", definition->version, 1, std::numeric_limits<std::uint32_t>::max());
+    reader.duration("expires_after", definition->expires_after);
+    if (&form == &kStepsForm) {
+      parse_steps(reader, *definition, faults);
+    } else if (&form == &kTableForm) {
+      definition->form = Form::table;
+      parse_table(reader, *definition, faults);
+    } else {
+      faults.add("", "the definition says nothing to do; add `steps`, or `initial`, `transitions` and `ends`");
+    }
+  }
+  if (!faults.empty()) return tl::unexpected(as_error(faults.take()));
+  definition->text = std::string(text);
+  definition->digest = sha256(text);
+  return DefinitionPtr(std::move(definition));
+}
+
+}  // namespace dta::schema

@@ -1,0 +1,222 @@
+// full_text: a definition with every default written out, laid out for people. What it writes parses to an equal
+// definition; tests prove that for random ones. A template keeps its bytes and stands on one line.
+#include <fmt/format.h>
+
+#include "schema/definition_parse.h"
+
+namespace dta::schema {
+namespace {
+
+// Pretty JSON, two blanks a level. An empty container is written as {} or [].
+class Writer {
+ public:
+  void open(char bracket) {
+    out_.push_back(bracket);
+    ++depth_;
+    first_ = true;
+  }
+  void close(char bracket) {
+    --depth_;
+    if (!first_) line();
+    out_.push_back(bracket);
+    first_ = false;
+  }
+  // Begins an element of an array.
+  void element() {
+    if (!first_) out_.push_back(',');
+    first_ = false;
+    line();
+  }
+  void key(std::string_view name) {
+    element();
+    append_quoted(out_, name);
+    out_ += ": ";
+  }
+  void raw(std::string_view name, std::string_view json) {
+    key(name);
+    out_ += json;
+  }
+  void text(std::string_view name, std::string_view value) { raw(name, quote(value)); }
+  void duration(std::string_view name, Duration d) { text(name, format_duration(d)); }
+  void append(std::string_view json) { out_ += json; }
+  std::string take() {
+    out_.push_back('\n');
+    return std::move(out_);
+  }
+
+ private:
+  void line() {
+    out_.push_back('\n');
+    out_.append(depth_ * 2, ' ');
+  }
+
+  std::string out_;
+  std::size_t depth_ = 0;
+  bool first_ = true;
+};
+
+// A literal that would be read as something else when it stood alone is written inside `$literal`.
+bool reads_as_itself(const std::string& raw) {
+  FaultList faults;
+  const Template again = parse_template(JsonValue{raw}, "", {}, faults);
+  return faults.empty() && again.kind == Template::Kind::literal && again.text == raw;
+}
+
+void append_template(std::string& out, const Template& t) {
+  const auto list = [&](std::string_view open, std::string_view close) {
+    out += open;
+    for (std::size_t i = 0; i < t.children.size(); ++i) {
+      if (i != 0) out += ", ";
+      if (t.kind == Template::Kind::object) out += quote(t.names[i]) + ": ";
+      append_template(out, t.children[i]);
+    }
+    out += close;
+  };
+  switch (t.kind) {
+    case Template::Kind::literal:
+      out += reads_as_itself(t.text) ? t.text : R"({"$literal": )" + t.text + "}";
+      return;
+    case Template::Kind::pointer:
+      append_quoted(out, t.text);
+      return;
+    case Template::Kind::object:
+      return list("{", "}");
+    case Template::Kind::array:
+      return list("[", "]");
+    case Template::Kind::merge:
+      return list(R"({"$merge": [)", "]}");
+    case Template::Kind::first:
+      return list(R"({"$first": [)", "]}");
+  }
+}
+
+void write_template(Writer& w, std::string_view name, const Template& t) {
+  std::string text;
+  append_template(text, t);
+  w.raw(name, text);
+}
+
+void write_backoff(Writer& w, const Backoff& b) {
+  w.raw("max_attempts", b.max_attempts == Backoff::kUnlimited ? "\"unlimited\"" : fmt::format("{}", b.max_attempts));
+  w.duration("first", b.first);
+  w.raw("rate", fmt::format("{}", b.rate));
+  w.duration("cap", b.cap);
+  w.raw("jitter", fmt::format("{}", b.jitter));
+}
+
+void write_retry(Writer& w, const Retry& retry) {
+  w.key("retry");
+  w.open('{');
+  write_backoff(w, retry.backoff);
+  w.key("by_error");
+  w.open('[');
+  for (const ErrorRetry& rule : retry.by_error) {
+    w.element();
+    w.open('{');
+    w.key("errors");
+    w.open('[');
+    for (const std::string& code : rule.errors) {
+      w.element();
+      w.append(quote(code));
+    }
+    w.close(']');
+    write_backoff(w, rule.backoff);
+    w.close('}');
+  }
+  w.close(']');
+  w.close('}');
+}
+
+void write_task(Writer& w, const Task& task) {
+  w.element();
+  w.open('{');
+  w.text("name", task.name);
+  w.text("queue", task.queue);
+  if (task.input) write_template(w, "input", *task.input);
+  if (task.undo) {
+    w.key("undo");
+    w.open('{');
+    w.text("queue", task.undo->queue);
+    write_retry(w, task.undo->retry);
+    w.key("timeouts");
+    w.open('{');
+    w.duration("attempt", task.undo->timeouts.attempt);
+    w.duration("heartbeat", task.undo->timeouts.heartbeat);
+    w.close('}');
+    w.close('}');
+  }
+  write_retry(w, task.retry);
+  w.key("timeouts");
+  w.open('{');
+  w.duration("queue", task.timeouts.queue);
+  w.duration("attempt", task.timeouts.attempt);
+  w.duration("total", task.timeouts.total);
+  w.duration("heartbeat", task.timeouts.heartbeat);
+  w.close('}');
+  w.close('}');
+}
+
+void write_step(Writer& w, const Step& step) {
+  w.element();
+  w.open('{');
+  w.text("name", step.name);
+  w.key("join");
+  w.open('{');
+  w.text("need", "all");
+  w.text("siblings", step.siblings == Siblings::cancel ? "cancel" : "drain");
+  w.text("leftover", "cancel");
+  w.text("late_success", "compensate");
+  w.duration("deadline", step.deadline);
+  w.close('}');
+  w.key("tasks");
+  w.open('[');
+  for (const Task& task : step.tasks) write_task(w, task);
+  w.close(']');
+  w.raw("on_failure", R"([{"go": "compensate"}])");
+  w.close('}');
+}
+
+void write_steps(Writer& w, const Definition& definition) {
+  w.key("steps");
+  w.open('[');
+  for (const Step& step : definition.steps) write_step(w, step);
+  w.close(']');
+  if (definition.output) write_template(w, "output", *definition.output);
+}
+
+void write_table(Writer& w, const Definition& definition) {
+  w.text("initial", definition.states[definition.initial].name);
+  w.raw("cycles", definition.cycles ? "true" : "false");
+  w.key("transitions");
+  w.open('[');
+  for (const Transition& row : definition.transitions) {
+    w.element();
+    w.append(fmt::format(R"({{"from": {}, "on": {}, "to": {}}})", quote(definition.states[row.from].name),
+                         quote(row.on), quote(definition.states[row.to].name)));
+  }
+  w.close(']');
+  w.key("ends");
+  w.open('{');
+  for (const State& state : definition.states)
+    if (state.end != StateEnd::none) w.text(state.name, state.end == StateEnd::completed ? "completed" : "terminated");
+  w.close('}');
+}
+
+}  // namespace
+
+std::string full_text(const Definition& definition) {
+  Writer w;
+  w.open('{');
+  w.text("name", definition.name);
+  w.raw("version", fmt::format("{}", definition.version));
+  w.duration("expires_after", definition.expires_after);
+  if (definition.form == Form::steps) {
+    write_steps(w, definition);
+  } else {
+    write_table(w, definition);
+  }
+  w.close('}');
+  return w.take();
+}
+
+}  // namespace dta::schema
