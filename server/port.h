@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/requests.h"
 #include "storage/log.h"
@@ -24,17 +25,15 @@ class Port {
 
   // Empty when requests are served; else the reason, one sentence.
   virtual std::optional<std::string> not_ready() const = 0;
-
-  // The fence of the open log: part of lease tokens.
-  virtual schema::Fence fence() const = 0;
 };
 
-// The token of a lease as workers see it: "partition.number.lease.fence".
-std::string lease_token(schema::TransactionNumber number, schema::Sequence lease, schema::Fence fence);
+// The token of a lease as workers see it: "number.lease.leased_at". It is derived from the log alone, so it is the same
+// after a restart; the time keeps a token of a lost time line (a restored backup) from naming another lease.
+std::string lease_token(schema::TransactionNumber number, schema::Sequence lease, Time leased_at);
 struct TokenParts {
   schema::TransactionNumber number;
   schema::Sequence lease;
-  schema::Fence fence;
+  Time leased_at;
 };
 std::optional<TokenParts> parse_lease_token(std::string_view token);
 

@@ -1,0 +1,69 @@
+// One transaction of the working set: its state and what the partition keeps beside it. And the shelf of definitions.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/decide.h"
+#include "engine/machine.h"
+#include "engine/transaction.h"
+#include "schema/hash.h"
+#include "schema/ids.h"
+#include "server/requests.h"
+
+namespace dta::server {
+
+struct Entry {
+  schema::TransactionNumber number;
+  engine::MachinePtr machine;
+  engine::State state;
+  schema::Hash chain{};           // of its last record
+  schema::Position last_position;  // of its last record
+  std::string directory_key;      // where its row stands; empty: nowhere yet
+
+  // Not state: gone with the process, or told again by the log.
+  std::vector<engine::Beat> beats;  // last heartbeats of open leases
+  std::vector<std::uint8_t> queued;  // by flat task: bit 0 its task, bit 1 its undo stands in the work queue
+  std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
+  std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
+
+  // Callers who wait for the outcome, in order of arrival.
+  struct Waiter {
+    std::uint64_t id = 0;
+    std::function<void()> release;  // called when the outcome is decided
+  };
+  std::vector<Waiter> waiters;
+};
+
+// A published definition, compiled.
+struct Published {
+  engine::MachinePtr machine;
+  Time published_at;
+};
+
+// All published definitions, and the reserved transaction "$definition/NAME" that each name's log is.
+class DefinitionShelf {
+ public:
+  struct Reserved {
+    schema::TransactionNumber number;
+    schema::Sequence sequence;
+    schema::Hash chain{};
+  };
+
+  // version 0: the newest.
+  const Published* find(const std::string& name, std::uint32_t version) const;
+  void put(engine::MachinePtr machine, Time published_at);
+  Reserved& reserved(const std::string& name) { return reserved_[name]; }
+  const std::map<std::string, std::map<std::uint32_t, Published>>& all() const { return by_name_; }
+
+ private:
+  std::map<std::string, std::map<std::uint32_t, Published>> by_name_;
+  std::map<std::string, Reserved> reserved_;
+};
+
+}  // namespace dta::server

@@ -1,0 +1,164 @@
+// The single writer of one partition, without a thread, a clock or a socket: the place where engine and storage meet.
+//
+// It owns the working set: the states of open transactions, ready work, waiting polls, deadlines. handle() decides, folds
+// the events into the working set at once, and adds the record to the batch being built. take_batch() gives that batch
+// away to be written; committed() lets out every effect (reply, hand-out) that depends on it. At most one batch is away.
+// After a failed write abandon() answers everything with outcome_unknown; the partition is then thrown away and opened
+// again from the log. Replies are called from inside handle(), tick(), committed() and abandon().
+//
+// One thread calls it. The real driver is partition_thread.cpp; the simulator and the scenarios drive the same class.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/decide.h"
+#include "engine/machine.h"
+#include "engine/pending.h"
+#include "projections/deadlines.h"
+#include "projections/directory.h"
+#include "projections/work_queue.h"
+#include "server/entry.h"
+#include "server/metrics.h"
+#include "server/payload_cache.h"
+#include "server/recovery.h"
+#include "server/requests.h"
+#include "storage/log.h"
+
+namespace dta::server {
+
+class Partition {
+ public:
+  struct Settings {
+    Duration grace{30'000};          // no timer but backoff fires before opened_at + grace
+    std::size_t closed_cache = 4096;  // ended transactions kept in memory
+  };
+
+  // Folds the log into the working set. `snapshot` gives a view of everything durable whenever it is asked.
+  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence,
+                                                 const Settings& settings, Metrics& metrics, Time now);
+  ~Partition();
+  Partition(const Partition&) = delete;
+  Partition& operator=(const Partition&) = delete;
+
+  void handle(Request request, Time now);
+  // Fires due timers, ends polls and waits whose time is over, moves backoffs on. Call when next_due() has come.
+  void tick(Time now);
+  Time next_due() const;
+
+  bool has_batch() const { return !batch_.empty(); }
+  std::size_t batch_bytes() const { return batch_.bytes(); }
+  // Give away what was built; its effects wait for committed(). Nothing may be away already.
+  storage::Batch take_batch(Time now);
+  void committed(schema::Position durable, Time now);
+  void abandon(const Error& error);
+  // Clean stop: waiting polls and waits are answered empty; leases are left standing.
+  void stop(Time now);
+
+  // For metrics and self-checks.
+  void export_gauges();
+  const std::unordered_map<schema::TransactionNumber, std::unique_ptr<Entry>>& entries() const { return entries_; }
+  const projections::Deadlines& deadlines() const { return deadlines_; }
+  // One line a difference between the working set and one rebuilt from the log; nothing may be away or being built.
+  std::vector<std::string> compare_with_log() const;
+
+ private:
+  struct PollState;
+  struct Turn;
+  using PollId = std::uint64_t;
+
+  Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence, const Settings& settings, Metrics& metrics,
+            Time now);
+  void adopt(Recovered recovered, Time now);
+
+  // partition_requests.cpp: one handler a request
+  void on(PublishRequest& request, Time now);
+  void on(DefinitionsRequest& request, Time now);
+  void on(StartRequest& request, Time now);
+  void on(GetRequest& request, Time now);
+  void on(CancelRequest& request, Time now);
+  void on(AppendRequest& request, Time now);
+  void on(LeaseRequest& request, Time now);
+  void on(ResultsRequest& request, Time now);
+  void on(HeartbeatRequest& request, Time now);
+  void on(WaitRequest& request, Time now);
+  schema::Status report_unopened(Entry& entry, const TokenParts& token, const TaskResult& item, Turn& turn, Time now);
+
+  // partition.cpp: turns, effects, lookups
+  Result<Entry*> find(const std::string& id);
+  Result<Entry*> load(schema::TransactionNumber number);
+  Entry& insert(std::unique_ptr<Entry> entry);
+  Result<engine::Decision> decide(Turn& turn, const engine::Command& command, Time now);
+  void seal(Turn& turn, Time now);
+  void count(const schema::Event& event);
+  void refresh_work(Entry& entry, Time now);
+  void refresh_deadline(Entry& entry);
+  void after(schema::Position position, std::function<void(const Error*)> effect);
+  template <class Reply>
+  void answer(schema::Position position, ReplyTo<Reply> reply, Result<Reply> result);
+  template <class Reply>
+  void refuse_request(ReplyTo<Reply>& reply, Error error);
+  schema::Position built() const { return batch_.last_position(); }
+  std::string payload(const Entry& entry, const engine::PayloadAt& at);
+  TransactionSummary summary(const Entry& entry, bool created);
+  void let_waiters_go(Entry& entry);
+  void evict_closed();
+
+  // partition_work.cpp: polls and hand-outs
+  PollState& open_poll(const Poll& poll, std::function<bool()> alive, Time now);
+  void fill_poll(PollState& poll, Time now);
+  void match(Turn& turn, Time now);
+  void hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now);
+  HandOut describe(const Entry& entry, const engine::Lease& lease);
+  void wake_polls(const std::string& queue, Time now);
+  void close_poll(PollId id);
+  void answer_poll(PollState& poll);
+  bool answer_repeated_poll(const Poll& poll, PollState& state);
+
+  const std::function<std::unique_ptr<storage::Reader>()> snapshot_;
+  const schema::Fence fence_;
+  const Settings settings_;
+  Metrics& metrics_;
+  const Time timers_from_;
+
+  std::unique_ptr<storage::Reader> reader_;
+  schema::Position durable_;
+  schema::TransactionNumber last_number_;
+  storage::Batch batch_;
+  bool away_ = false;
+
+  // Working set. Entries that are open, not yet durable, or recently ended; never evicted before they are durable.
+  std::unordered_map<schema::TransactionNumber, std::unique_ptr<Entry>> entries_;
+  std::unordered_map<std::string, schema::TransactionNumber> ids_;
+  std::list<schema::TransactionNumber> closed_;  // ended ones in memory, least recently used first
+  DefinitionShelf definitions_;
+  projections::WorkQueue work_;
+  projections::Deadlines deadlines_;
+  PayloadCache payloads_;
+  std::map<std::pair<schema::TransactionNumber, std::string>, std::pair<schema::Position, storage::RequestEntry>> recent_requests_;
+
+  // Polls that wait, by queue in order of arrival; and everything that ends by time.
+  std::map<PollId, PollState> polls_;
+  std::unordered_map<std::string, std::set<PollId>> polls_by_queue_;
+  std::unordered_map<std::string, PollId> polls_by_name_;
+  std::unordered_map<std::string, std::set<std::pair<schema::TransactionNumber, schema::Sequence>>> leases_by_poll_;
+  std::vector<PollId> filled_;
+  PollId next_poll_ = 1;
+  std::multimap<Time, std::function<void(Time)>> ends_;
+
+  struct Effect {
+    schema::Position position;
+    std::function<void(const Error*)> release;  // null: durable
+  };
+  std::deque<Effect> effects_;
+};
+
+}  // namespace dta::server
