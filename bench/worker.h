@@ -1,0 +1,42 @@
+// The worker of the saga workload: its tasks do nothing, so that only the engine is measured. Lives on an HttpLoop's
+// thread. Two ways to work:
+//   batch     each connection takes tasks and returns their results in one request, with the next poll in it;
+//   one task  each request takes one task or returns one result, as the simplest worker would.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/http_loop.h"
+
+namespace dta::bench {
+
+enum class WorkMode : std::uint8_t { batch, one_task };
+
+// The definition that all saga measurements use: three steps of four tasks, all of queue "bench", each with an undo.
+// The task t4 of step s3 refuses for good when the input says "fail":true.
+extern const char kDefinition[];
+
+// Publishes it; ends the process when that is refused.
+void publish_definition(std::uint16_t port);
+
+class Worker {
+ public:
+  // Opens `connections` connections of the loop and sends a first poll on each.
+  Worker(HttpLoop& loop, WorkMode mode, int connections);
+  std::uint64_t tasks_done() const { return tasks_done_; }
+
+ private:
+  void poll(std::size_t connection);
+  void take(std::size_t connection, const Answer& answer);
+  void return_results(std::size_t connection, std::string_view tasks);
+  std::string poll_body() const;
+
+  HttpLoop& loop_;
+  WorkMode mode_;
+  std::uint64_t tasks_done_ = 0;
+};
+
+}  // namespace dta::bench
