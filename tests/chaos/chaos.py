@@ -172,6 +172,7 @@ def main():
         cycles = chaos.run()
     finally:
         chaos.gate.end()
+        chaos.checker.close()
         chaos.server.kill()
     violations = chaos.ledger.violations
     for sentence in violations[:20]:

@@ -24,6 +24,9 @@ class Checker:
     def use(self, port):
         self._gate.open(port)
 
+    def close(self):
+        self._wire.close()
+
     def read(self, path):
         while True:
             status, data = self._wire.once(self._gate.await_port(), "GET", path)
