@@ -203,6 +203,19 @@ Status write_file(leveldb::Env& env, const std::string& path, std::string_view b
 
 }  // namespace
 
+Status DirectoryLock::take(const std::string& directory) {
+  const leveldb::Status status = env_.LockFile(directory + "/LOCK", &lock_);
+  if (says_locked(status))
+    return schema::refuse(schema::ErrorCode::log_locked,
+                          fmt::format("Another process has the log in {} open.", directory));
+  return from_leveldb(status, fmt::format("Locking {}", directory));
+}
+
+void DirectoryLock::release() {
+  if (lock_ != nullptr) env_.UnlockFile(lock_);
+  lock_ = nullptr;
+}
+
 Result<DirectoryState> check_directory(leveldb::Env& env, const std::string& directory) {
   return Check(env, directory).run();
 }

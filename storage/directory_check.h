@@ -12,7 +12,8 @@
 
 namespace leveldb {
 class Env;
-}
+class FileLock;
+}  // namespace leveldb
 
 namespace dta::storage {
 
@@ -29,6 +30,23 @@ struct DirectoryState {
     std::string what;
   };
   std::vector<Cut> cuts;  // torn tails beyond HEAD, still in place
+};
+
+// LevelDB's lock, held while the directory is looked at. LevelDB takes it again itself; a process that comes between
+// the two makes LevelDB's opening fail, and what it changed was proved by itself.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(leveldb::Env& env) : env_(env) {}
+  ~DirectoryLock() { release(); }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+  Status take(const std::string& directory);  // log_locked when somebody has it
+  void release();
+
+ private:
+  leveldb::Env& env_;
+  leveldb::FileLock* lock_ = nullptr;
 };
 
 inline constexpr const char* kHeadFileName = "HEAD";

@@ -11,32 +11,6 @@
 namespace dta::storage {
 namespace {
 
-// LevelDB's lock, held while the directory is looked at. LevelDB takes it again itself; a process that comes between
-// the two makes LevelDB's opening fail, and until then we have not written anything.
-class DirectoryLock {
- public:
-  explicit DirectoryLock(leveldb::Env& env) : env_(env) {}
-  ~DirectoryLock() { release(); }
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-
-  Status take(const std::string& directory) {
-    const leveldb::Status status = env_.LockFile(directory + "/LOCK", &lock_);
-    if (says_locked(status))
-      return schema::refuse(schema::ErrorCode::log_locked,
-                            fmt::format("Another process has the log in {} open.", directory));
-    return from_leveldb(status, fmt::format("Locking {}", directory));
-  }
-  void release() {
-    if (lock_ != nullptr) env_.UnlockFile(lock_);
-    lock_ = nullptr;
-  }
-
- private:
-  leveldb::Env& env_;
-  leveldb::FileLock* lock_ = nullptr;
-};
-
 Result<std::unique_ptr<Head>> open_head(Disk& disk, const std::string& directory, std::size_t newest_slot) {
   return disk.open_blocks(directory + "/" + kHeadFileName).map([&](std::unique_ptr<BlockFile> file) {
     return std::make_unique<Head>(std::move(file), newest_slot);
