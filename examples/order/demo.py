@@ -1,0 +1,338 @@
+"""The order demo: a server, three services in three languages, hundreds of orders, and everything that can go wrong.
+
+    demo.py [--orders N] [--keep] [--data DIR] [--cheat] [--tidy] [--dta PROGRAM] [--stock-worker PROGRAM]
+
+Orders are declined, sold out, refused by carriers and cancelled by customers; services crash and hang in the middle of
+their work; the server is killed with -9. In the end an audit compares the services' own books with what DTA says, to the
+cent. The exit code is 0 only if they agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import Iterator
+
+from demo_audit import OrderFacts, audit
+from demo_processes import HERE, DemoFailed, Server, Services
+
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "clients" / "python"))
+import dta  # noqa: E402
+
+PRICES = {"lamp": 1999, "chair": 4950, "desk": 12900, "clock": 89900}  # cents
+FIGURES = ("dta_events_total", "dta_syncs_total", "dta_task_retries_total")
+# By the order's number in a round of sixty: what goes wrong while its services work on it.
+TROUBLES = {1: "payment hangs", 5: "payment crashes", 9: "shipping crashes", 13: "carrier silent", 25: "capture crashes",
+            29: "carrier busy", 33: "stock crashes", 49: "capture hangs", 53: "carrier busy"}
+
+
+@dataclasses.dataclass
+class Order:
+    id: str
+    input: dict
+    cancelled: bool
+
+
+def make_order(run: str, n: int) -> Order:
+    """The n-th order of a run. Which order has which fate depends on n alone, so that every run has some of each."""
+    item = ("lamp", "chair", "desk")[n % 3]
+    items = [{"sku": item, "quantity": 1 + n % 4}]
+    account, country = f"account-{n % 10}", ("DE", "FR", "NL", "AT")[n % 4]
+    if n % 20 == 3:
+        account = "account-blocked"             # the card is declined
+    elif n % 20 == 7:
+        items = [{"sku": "clock", "quantity": 3}]  # five in stock: the first one gets them
+    elif n % 20 == 11:
+        country = "XX"                          # no carrier goes there
+    total = sum(PRICES[entry["sku"]] * entry["quantity"] for entry in items)
+    order = {"account": account, "items": items, "total_cents": total, "country": country,
+             "email": f"customer-{n}@example.org", "trouble": TROUBLES.get(n % 60, "")}
+    return Order(f"order-{run}-{n:05d}", order, cancelled=n % 20 == 15)
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._terminal, self._said = total, sys.stdout.isatty(), -1
+        self._lock = threading.Lock()
+
+    def show(self, ended: int, text: str) -> None:
+        with self._lock:
+            if self._terminal:
+                filled = 30 * ended // self._total
+                print(f"\r\033[K  [{'#' * filled}{'.' * (30 - filled)}] {ended}/{self._total}  {text}", end="", flush=True)
+            elif ended * 5 // self._total != self._said:
+                self._said = ended * 5 // self._total
+                print(f"  {ended}/{self._total} ended  {text}", flush=True)
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            print(("\r\033[K" if self._terminal else "") + text, flush=True)
+
+
+class Demo:
+    def __init__(self, options: argparse.Namespace, folder: pathlib.Path) -> None:
+        self._options, self._folder = options, folder
+        logs = folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.server = Server(options.dta, folder / "log", logs)
+        self.services = Services(logs)
+        self._run = secrets.token_hex(2)
+        self._orders = [make_order(self._run, n) for n in range(options.orders)]
+        self._figures = dict.fromkeys(FIGURES, 0.0)
+        self._before = dict.fromkeys(FIGURES, 0.0)
+        self._started = 0
+        self._failure: str | None = None
+        self._half = threading.Event()
+        self._count_lock = threading.Lock()
+
+    def start(self) -> None:
+        print(f"A server and three services work in {self._folder}", flush=True)
+        self.server.start()
+        self.client = dta.Client(self.server.url, retry_for=60)
+        self.client.publish((HERE / "order.json").read_text(encoding="utf-8"))
+        common = ["--server", self.server.url, "--troubles"]
+        payment = [sys.executable, str(HERE / "payment_worker.py"), *common, "--db", str(self._folder / "payments.db")]
+        self.services.start("stock", [self._options.stock_worker, *common, "--db", str(self._folder / "stock.db")])
+        self.services.start("payment", payment + (["--cheat"] if self._options.cheat else []))
+        self.services.start("shipping", [self._options.node, str(HERE / "shipping_worker.mjs"), *common,
+                                         "--db", str(self._folder / "shipments.db"), "--mail", str(self._folder / "mail.txt")])
+
+    # The run.
+
+    def run(self) -> float:
+        """Starts all orders, kills the server in the middle, and waits until each has ended. Returns the seconds."""
+        self._before = self._read_figures()
+        progress = Progress(len(self._orders))
+        begun = time.monotonic()
+        waiting = iter(self._orders)
+        starters = [threading.Thread(target=self._begin_orders, args=(waiting,), daemon=True) for _ in range(8)]
+        for starter in starters:
+            starter.start()
+        while not self._half.wait(0.05):
+            self._check()
+        self._add_figures()
+        self.server.kill()
+        progress.say("  kill -9: the server is gone, in the middle of it all")
+        self.server.start()
+        progress.say("  the server is back and goes on where its log ends")
+        give_up = begun + 180 + 0.2 * len(self._orders)
+        while True:
+            self._check()
+            rows = self._summaries()
+            mine = [row for row in rows if row.id.startswith(f"order-{self._run}-")]
+            ended = sum(row.ended_at is not None for row in mine)
+            compensated = sum(row.phase == "compensated" for row in mine)
+            completed = sum(row.phase == "completed" for row in mine)
+            progress.show(ended, f"completed {completed}  compensated {compensated}  services restarted {self.services.restarts}")
+            if ended == len(self._orders) and not any(starter.is_alive() for starter in starters):
+                break
+            if time.monotonic() > give_up:
+                waiting = ", ".join(row.id for row in mine if row.ended_at is None)[:300]
+                raise DemoFailed(f"after {time.monotonic() - begun:.0f} s these orders have not ended: {waiting}.")
+            time.sleep(0.25)
+        seconds = time.monotonic() - begun
+        if sys.stdout.isatty():
+            print()
+        self._add_figures()
+        return seconds
+
+    def _begin_orders(self, waiting: Iterator[Order]) -> None:
+        """One of several callers: takes orders from the shared iterator until there are none."""
+        try:
+            while True:
+                with self._count_lock:
+                    order = next(waiting, None)
+                if order is None:
+                    return
+                self._begin_order(order)
+        except Exception as error:  # told by the main thread, which ends the demo
+            self._failure = self._failure or f"an order could not be started: {error}"
+
+    def _begin_order(self, order: Order) -> None:
+        self.client.start(order.id, "order", input=order.input, attributes={"country": order.input["country"]})
+        with self._count_lock:
+            self._started += 1
+            if self._started * 2 >= len(self._orders):
+                self._half.set()
+        if order.cancelled:
+            try:
+                self.client.cancel(order.id, "the customer called", who="demo")
+            except dta.Closed:
+                pass  # too late: it is decided, and the audit will judge what was decided
+
+    def _check(self) -> None:
+        for failure in (self.services.failure, self._failure):
+            if failure is not None:
+                raise DemoFailed(failure)
+
+    def _summaries(self) -> list[dta.Summary]:
+        return list(self.client.all_transactions(definition="order", limit=1000))
+
+    # What it cost.
+
+    def _read_figures(self) -> dict[str, float]:
+        text = self.client.metrics()
+        found = dict.fromkeys(FIGURES, 0.0)
+        for name, value in re.findall(r"^(\w+)(?:\{[^}]*\})? (\S+)", text, re.MULTILINE):
+            if name in found:
+                found[name] += float(value)
+        return found
+
+    def _add_figures(self) -> None:
+        """Counters begin at zero in a new process, so what the killed one had counted is kept here."""
+        now = self._read_figures()
+        for name in FIGURES:
+            self._figures[name] += now[name] - self._before[name]
+            self._before[name] = 0.0
+
+    # The report.
+
+    def report(self, seconds: float) -> bool:
+        rows = self._summaries()
+        mine = [row for row in rows if row.id.startswith(f"order-{self._run}-")]
+        events, syncs, retries = (self._figures[name] for name in FIGURES)
+        completed = sum(row.phase == "completed" for row in mine)
+        compensated = sum(row.phase == "compensated" for row in mine)
+        print()
+        for name, value in (("orders", str(len(mine))), ("completed", str(completed)), ("compensated", str(compensated)),
+                            ("tasks retried", f"{retries:.0f}"), ("services restarted", str(self.services.restarts)),
+                            ("server killed and recovered", "1"), ("time", f"{seconds:.1f} s"),
+                            ("events", f"{events:.0f}"), ("events a second", f"{events / seconds:.0f}"),
+                            ("syncs to disk", f"{syncs:.0f} ({syncs / len(mine):.1f} an order)")):
+            print(f"  {name:<28} {value}")
+        findings = audit(self._folder, self._facts(rows))
+        print("\nThe audit of the services' own books")
+        for check in findings.checks if not findings.differences else ():
+            print(f"  ok  {check}")
+        for difference in findings.differences[:12]:
+            print(f"  DIFFERENCE  {difference}")
+        if len(findings.differences) > 12:
+            print(f"  … and {len(findings.differences) - 12} more")
+        self._show_history(mine)
+        self._show_metrics()
+        return not findings.differences
+
+    def _facts(self, rows: list[dta.Summary]) -> dict[str, OrderFacts]:
+        inputs = {order.id: order.input for order in self._orders}
+        facts = {}
+        for row in rows:
+            order = inputs.get(row.id) or self.client.get(row.id).raw["input"]  # of an earlier run on the same data
+            items = [(item["sku"], item["quantity"]) for item in order["items"]]
+            outcome = row.phase if row.ended_at is not None else None
+            facts[row.id] = OrderFacts(order["account"], order["total_cents"], items, outcome, row.attention)
+        return facts
+
+    def _show_history(self, rows: list[dta.Summary]) -> None:
+        undone = sorted(row.id for row in rows if row.phase == "compensated")
+        refused = [name for name in undone if name in {o.id for o in self._orders if o.input["country"] == "XX"}]
+        if not undone:
+            return
+        name = (refused or undone)[0]
+        print(f"\nThe history of {name}, which was compensated")
+        first = None
+        for event in self.client.history(name):
+            moment = time.strptime(event.recorded_at[:19], "%Y-%m-%dT%H:%M:%S")
+            millis = time.mktime(moment) * 1000 + float("0" + event.recorded_at[19:].rstrip("Z")) * 1000
+            first = millis if first is None else first
+            where = "/".join(str(event.get(part)) for part in ("step", "task") if event.get(part))
+            what = event.kind.replace("_", " ") + (" (undo)" if event.get("undo") else "")
+            error = (event.get("error") or {}).get("code")
+            more = [event.get("worker") if event.kind == "task_leased" else None, error, event.get("cause"),
+                    f"attempt {event.get('attempt')}" if (event.get("attempt") or 1) > 1 else None]
+            print(f"  {event.sequence:>3} {millis - first:>7.0f} ms  {what:<24} {where:<16} {'  '.join(m for m in more if m)}".rstrip())
+
+    def _show_metrics(self) -> None:
+        wanted = ("dta_transactions_ended_total", "dta_undos_total", "dta_late_results_total", "dta_recovered_transactions",
+                  "dta_recovery_seconds", "dta_task_retries_total")
+        print(f"\nA glance at {self.server.url}/metrics (of the server since it came back)")
+        for line in self.client.metrics().splitlines():
+            if line.startswith(wanted):
+                print(f"  {line}")
+
+    def show_next(self, kept: bool) -> None:
+        program = os.path.relpath(self._options.dta)
+        name = self._orders[min(11, len(self._orders) - 1)].id
+        server = self.server.url if kept else "http://127.0.0.1:7117"
+        print("\nHow to go on")
+        if not kept:
+            print(f"  {program} server --data {self._folder / 'log'}        # then, in another terminal:")
+        print(f"  export DTA_SERVER={server}")
+        print(f"  {program} tx list --status compensated")
+        print(f"  {program} tx show {name}")
+        print(f"  {program} tx history {name}")
+        print(f"  sqlite3 {self._folder / 'payments.db'} 'SELECT state, count(*), sum(cents) FROM authorizations GROUP BY state'")
+        print(f"  less {os.path.relpath(HERE / 'README.md')}", flush=True)
+
+    def stop(self) -> None:
+        self.services.stop()
+        self.server.stop()
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    build = ROOT / "build" / "release"
+    parser.add_argument("--orders", type=int, default=500, help="how many orders [500]")
+    parser.add_argument("--data", type=pathlib.Path, help="directory of everything it writes [a new one]")
+    parser.add_argument("--keep", action="store_true", help="leave server and services running until Ctrl-C")
+    parser.add_argument("--tidy", action="store_true", help="remove what it wrote when all went well")
+    parser.add_argument("--cheat", action="store_true", default=os.environ.get("DTA_DEMO_CHEAT") == "1",
+                        help="the payment service swallows refunds; the audit must notice")
+    parser.add_argument("--dta", default=str(build / "cli" / "dta"), help="the program dta")
+    parser.add_argument("--stock-worker", default=str(build / "examples" / "order" / "order_stock_worker"))
+    parser.add_argument("--node", default=shutil.which("node") or shutil.which("nodejs") or "node")
+    options = parser.parse_args(arguments)
+    if options.orders < 1:
+        parser.error("--orders must be at least 1")
+    return options
+
+
+def main() -> int:
+    options = parse()
+    for program, name in ((options.dta, "dta"), (options.stock_worker, "the stock worker"), (options.node, "node"), ("sqlite3", "sqlite3")):
+        if shutil.which(program) is None:
+            print(f"The demo failed: {name} was not found ({program}); run scripts/demo, which builds what it needs.", file=sys.stderr)
+            return 1
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    folder = options.data.resolve() if options.data else pathlib.Path(tempfile.mkdtemp(prefix="dta-demo-"))
+    demo = Demo(options, folder)
+    agreed = False
+    try:
+        demo.start()
+        agreed = demo.report(demo.run())
+        if agreed:
+            print("\nMoney and stock add up to the cent.")
+            demo.show_next(options.keep)
+        else:
+            print("\nThe demo failed: the services' books do not agree with the outcomes; the differences are above.", file=sys.stderr)
+        if options.keep:
+            print("\nEverything keeps running; Ctrl-C stops it.", flush=True)
+            threading.Event().wait()
+        return 0 if agreed else 1
+    except KeyboardInterrupt:
+        print("\nStopping.", flush=True)
+        return 0 if options.keep and agreed else 130
+    except (DemoFailed, dta.DtaError, json.JSONDecodeError) as error:
+        print(f"\nThe demo failed: {error}\nWhat the processes said is in {folder / 'logs'}.", file=sys.stderr)
+        return 1
+    finally:
+        demo.stop()
+        if options.tidy and agreed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
