@@ -1,0 +1,196 @@
+// Random definitions: written in full and parsed again they are equal; damaged ones never do more than be refused.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "schema/definition.h"
+#include "schema/json.h"
+#include "schema/limits.h"
+
+namespace dta::schema {
+namespace {
+
+class RandomDefinition {
+ public:
+  explicit RandomDefinition(unsigned seed) : random_(seed) {}
+
+  std::string next() { return random_() % 3 == 0 ? table() : steps(); }
+
+ private:
+  std::size_t below(std::size_t n) { return random_() % n; }
+  bool coin() { return below(2) == 0; }
+  std::string length(std::int64_t least = 0) {
+    return "\"" + std::to_string(least + static_cast<std::int64_t>(below(100'000))) + (coin() ? "ms\"" : "s\"");
+  }
+  // Each field is there or not.
+  std::string maybe(const std::string& field) { return coin() ? field : std::string(); }
+
+  std::string backoff() {
+    std::string out = maybe(R"("max_attempts":)" + std::to_string(below(30)) + ",");
+    out += maybe(R"("rate":)" + std::to_string(1 + below(5)) + "." + std::to_string(below(100)) + ",");
+    out += maybe(R"("jitter":0.)" + std::to_string(below(1000)) + ",");
+    if (coin()) {
+      const auto first = below(100'000);
+      out += R"("first":")" + std::to_string(first) + "ms\",";
+      out += maybe(R"("cap":")" + std::to_string(first + below(100'000)) + "ms\",");
+    }
+    return out;
+  }
+  static std::string closed(std::string members) {
+    if (members.ends_with(',')) members.pop_back();
+    return "{" + members + "}";
+  }
+  std::string retry() {
+    std::string out = backoff(), rules;
+    for (auto n = below(3); n > 0; --n) {
+      // A rule keeps the `cap` around it, so it may not raise `first` above it without a cap of its own.
+      rules += (rules.empty() ? "" : ",") +
+               closed(R"("errors":["e)" + std::to_string(n) + R"(","f"],"max_attempts":)" + std::to_string(n));
+    }
+    return closed(out + R"("by_error":[)" + rules + "]");
+  }
+
+  std::string literal() {
+    static const char* const kLiterals[] = {
+        "null", "1.50", "\"text\"", "{ \"a\" : [1] }", "\"\\u0041\"", "12345678901234567890", "[]", "{}"};
+    return kLiterals[below(std::size(kLiterals))];
+  }
+  std::string pointer() {
+    if (tasks_.empty() || coin()) return coin() ? "\"/input\"" : "\"\\/input/a~1b/0\"";
+    return "\"/steps/" + tasks_[below(tasks_.size())] + "/output" + (coin() ? "/x\"" : "\"");
+  }
+  std::string make_template(int depth) {
+    switch (below(depth > 0 ? 8 : 3)) {
+      case 0:
+        return literal();
+      case 1:
+        return R"({"$literal":)" + std::string(coin() ? "\"/not/a/pointer\"" : "{\"$x\":[\"/input\", 1]}") + "}";
+      case 2:
+      case 3:
+        return pointer();
+      case 4:
+        return "[" + make_template(depth - 1) + ", " + make_template(depth - 1) + "]";
+      case 5:
+        return R"({"$merge":[)" + pointer() + ",{\"m\":" + make_template(depth - 1) + "}]}";
+      case 6:
+        return R"({"$first":[)" + make_template(depth - 1) + "," + make_template(depth - 1) + "]}";
+      default:
+        return R"({"o":)" + make_template(depth - 1) + R"(,"p\"\u00e4/":)" + make_template(depth - 1) + "}";
+    }
+  }
+
+  std::string task(std::size_t index) {
+    std::string out = R"("name":"t)" + std::to_string(index) + R"(","queue":"q ä",)";
+    out += maybe(R"("input":)" + make_template(3) + ",");
+    if (coin()) {
+      std::string undo = R"("queue":"u",)" + maybe(R"("retry":)" + retry() + ",");
+      undo += maybe(R"("timeouts":)" +
+                    closed(maybe(R"("attempt":)" + length(1) + ",") + maybe(R"("heartbeat":)" + length())) + ",");
+      out += R"("undo":)" + closed(undo) + ",";
+    }
+    out += maybe(R"("retry":)" + retry() + ",");
+    std::string timeouts;
+    for (const char* field : {"queue", "total", "heartbeat"})
+      timeouts += maybe("\"" + std::string(field) + "\":" + length() + ",");
+    timeouts += maybe(R"("attempt":)" + length(1));
+    return closed(out + maybe(R"("timeouts":)" + closed(timeouts)));
+  }
+
+  std::string steps() {
+    std::string all;
+    const auto count = below(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string name = "s" + std::to_string(i);
+      std::string step = R"("name":")" + name + "\",";
+      step += maybe(R"("join":)" + closed(maybe(R"("siblings":"drain",)") + maybe(R"("deadline":)" + length())) + ",");
+      const auto task_count = below(4);
+      std::string tasks;
+      for (std::size_t j = 0; j < task_count; ++j) tasks += (j == 0 ? "" : ",") + task(j);
+      for (std::size_t j = 0; j < task_count; ++j) tasks_.push_back(name + "/t" + std::to_string(j));
+      all += (i == 0 ? "" : ",") + closed(step + R"("tasks":[)" + tasks + "]");
+    }
+    return closed(R"("name":"d","version":7,)" + maybe(R"("expires_after":)" + length() + ",") + R"("steps":[)" + all +
+                  "]," + maybe(R"("output":)" + make_template(3)));
+  }
+
+  // States n0, n1 … with transitions to higher ones only, so that every one but the last is left and reached.
+  std::string table() {
+    const auto count = 2 + below(6);
+    std::string rows;
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+      rows += (i == 0 ? "" : ",") + row(i, "next", i + 1);
+      if (coin()) rows += "," + row(i, "skip \\\"x\\\"", i + 1 + below(count - i - 1));
+    }
+    return closed(R"("name":"t","version":1,"initial":"n 0",)" + maybe(R"("cycles":true,)") + R"("transitions":[)" +
+                  rows + R"(],"ends":{"n )" + std::to_string(count - 1) + R"(":")" +
+                  (coin() ? "completed" : "terminated") + R"("},)" + maybe(R"("expires_after":)" + length()));
+  }
+  static std::string row(std::size_t from, const std::string& on, std::size_t to) {
+    return R"({"from":"n )" + std::to_string(from) + R"(","on":")" + on + R"(","to":"n )" + std::to_string(to) + "\"}";
+  }
+
+  std::mt19937 random_;
+  std::vector<std::string> tasks_;  // "step/task" of the steps so far
+};
+
+void expect_equal(const Definition& a, const Definition& b) {
+  EXPECT_EQ(a.name, b.name);
+  EXPECT_EQ(a.version, b.version);
+  EXPECT_EQ(a.form, b.form);
+  EXPECT_EQ(a.expires_after, b.expires_after);
+  EXPECT_EQ(a.steps, b.steps);
+  EXPECT_EQ(a.task_count, b.task_count);
+  EXPECT_EQ(a.output, b.output);
+  EXPECT_EQ(a.states, b.states);
+  EXPECT_EQ(a.initial, b.initial);
+  EXPECT_EQ(a.cycles, b.cycles);
+  EXPECT_EQ(a.transitions, b.transitions);
+}
+
+TEST(DefinitionProperties, FullTextParsesToAnEqualDefinition) {
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    SCOPED_TRACE(seed);
+    const std::string text = RandomDefinition(seed).next();
+    const auto first = parse_definition(text);
+    ASSERT_TRUE(first) << first.error().message << "\n" << text;
+    const std::string full = full_text(**first);
+    const auto second = parse_definition(full);
+    ASSERT_TRUE(second) << second.error().message << "\n" << full;
+    expect_equal(**first, **second);
+    EXPECT_EQ(full_text(**second), full);
+    warnings(**first);
+  }
+}
+
+TEST(DefinitionProperties, DamagedTextsAreRefusedOrParse) {
+  std::size_t refused = 0;
+  for (unsigned seed = 0; seed < 20'000; ++seed) {
+    std::mt19937 random(seed);
+    std::string text = RandomDefinition(seed % 97).next();
+    // Swap two stretches of the text: often still JSON, seldom still a definition.
+    for (int hits = 1 + static_cast<int>(random() % 2); hits > 0; --hits) {
+      const auto from = random() % text.size(), size = 1 + random() % 12, to = random() % text.size();
+      text.replace(to, size, text.substr(from, size));
+    }
+    const auto parsed = parse_definition(text);
+    if (parsed) {
+      EXPECT_TRUE(parse_definition(full_text(**parsed))) << seed;
+      continue;
+    }
+    ++refused;
+    EXPECT_FALSE(parsed.error().message.empty());
+    if (parsed.error().code != ErrorCode::invalid_definition) continue;
+    // Every fault points into the text, or at a field missing from an object that is there.
+    const auto root = check_json(text).value();
+    for (const Fault& fault : parsed.error().faults) {
+      const std::string parent = fault.pointer.substr(0, fault.pointer.rfind('/'));
+      EXPECT_TRUE(is_pointer(fault.pointer) && find(root, fault.pointer.empty() ? "" : parent))
+          << "seed " << seed << ": " << fault.pointer << "\n"
+          << text;
+    }
+  }
+  EXPECT_GT(refused, 1000u);
+}
+
+}  // namespace
+}  // namespace dta::schema

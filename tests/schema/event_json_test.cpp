@@ -1,0 +1,114 @@
+// Events as lines: the fields of every kind, names for indices, payloads in each of their states.
+#include <gtest/gtest.h>
+
+#include "samples.h"
+#include "schema/event_json.h"
+#include "schema/json.h"
+
+namespace dta::schema {
+namespace {
+
+constexpr Time kAt{1'763'653'791'123};  // 2025-11-20T15:49:51.123Z
+
+std::string line(const Event& event, const EventJsonContext& context) {
+  std::string out;
+  append_event_json(out, {Sequence(9), kAt, event}, context);
+  EXPECT_TRUE(check_json(out)) << out;
+  EXPECT_EQ(out.find('\n'), std::string::npos);
+  return out;
+}
+
+EventJsonContext context(const DefinitionPtr& definition) {
+  EventJsonContext c;
+  c.definition = definition.get();
+  c.token = [](Sequence lease) { return "1.42." + std::to_string(lease.value); };
+  c.payload = [](const PayloadRef& ref) {
+    return std::optional<std::string>("{\"payload\":" + std::to_string(ref.index) + "}");
+  };
+  return c;
+}
+
+TEST(EventJson, EveryKindHasItsLine) {
+  const auto steps = samples::steps_definition(), table = samples::table_definition();
+  const std::string at = R"({"sequence":9,"recorded_at":"2025-11-20T15:49:51.123Z","kind":")";
+  const std::string d = to_hex(sha256("d"));
+  const std::vector<std::string> expected{
+      R"(transaction_started","id":"o-17","definition":"order","version":3,"definition_digest":")" + d +
+          R"(","expires_at":"2025-11-21T15:49:51.123Z","attributes":{"region":"eu","tier":""},"headers":{"traceparent":"00-4bf9"},"input":{"payload":0}})",
+      R"(step_entered","step":"pack","inputs":[{"task":"box","input":{"payload":0}},{"task":"label","instance":7,"input":{"payload":1}}]})",
+      R"(step_met","step":"pack"})",
+      R"(step_failed","step":"pack","task":"label","instance":7,"error":{"code":"card_refused","message":"no funds"}})",
+      R"(task_leased","step":"pack","task":"label","instance":7,"undo":true,"attempt":2,"generation":3,"order":4,"worker":"w1","poll_id":"p-9","lease_until":"2025-11-20T15:49:56.123Z","token":"1.42.9"})",
+      R"(task_completed","step":"pack","task":"label","instance":7,"undo":true,"attempt":3,"found":false,"output":{"payload":0},"token":"1.42.1099511627776"})",
+      R"(task_failed","step":"reserve","task":"stock","undo":false,"attempt":2,"error":{"code":"busy","message":"later","details":{"payload":0}},"effect":"unknown","retryable":false,"retry_at":"2025-11-20T15:50:00.000Z","token":"1.42.4"})",
+      R"(task_released","step":"reserve","task":"stock","undo":false,"attempt":2,"not_before":"2025-11-20T15:50:00.001Z","token":"1.42.4"})",
+      R"(attempt_timed_out","step":"reserve","task":"stock","undo":false,"attempt":2,"reason":"heartbeat","retry_at":"2025-11-20T15:50:00.002Z","token":"1.42.4"})",
+      R"(task_timed_out","step":"pack","task":"label","instance":7,"limit":"total"})",
+      R"(heartbeat_recorded","step":"reserve","task":"stock","undo":false,"attempt":2,"detail":{"payload":0},"token":"1.42.4"})",
+      R"(late_result","step":"reserve","task":"stock","undo":false,"attempt":2,"succeeded":true,"after_undo":true,"code":"late_code","output":{"payload":0},"token":"1.42.4"})",
+      R"(compensation_started","cause":"cancelled","reason":"customer called","who":"anna"})",
+      R"(step_undone","step":"pack"})",
+      R"(transaction_completed","output":{"payload":0}})",
+      R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"no_undo"},{"step":"pack","task":"label","instance":7,"reason":"given_up"}]})",
+      R"(transaction_terminated","reason":"expired","who":"otto"})",
+      R"(incident_raised","number":2,"incident":"effect_after_undo","step":"pack","task":"label","instance":7,"error":{"code":"x","message":"y"}})",
+      R"(transitioned","on":"Send Fine","from":"Created","to":"Sent","event_id":"e-81","data":{"payload":0}})",
+      R"(definition_published","name":"order","version":3,"text":{"payload":0}})",
+  };
+  const auto events = samples::every_kind();
+  ASSERT_EQ(events.size(), expected.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const bool in_table = std::holds_alternative<Transitioned>(events[i]);
+    EXPECT_EQ(line(events[i], context(in_table ? table : steps)), at + expected[i]);
+  }
+}
+
+TEST(EventJson, WhatIsNotThereIsNullOrLeftOut) {
+  const auto steps = samples::steps_definition();
+  const auto has = [&](const Event& event, std::string_view part) {
+    const std::string text = line(event, context(steps));
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+    return text;
+  };
+  EXPECT_EQ(has(TransactionStarted{}, R"("expires_at":null)").find("input"), std::string::npos);
+  EXPECT_EQ(has(StepEntered{}, R"("step":"reserve"})").find("inputs"), std::string::npos);
+  has(StepFailed{0, false, {}, "dta.timeout", "m"}, R"("task":null,"error")");
+  has(TaskFailed{}, R"("retry_at":null)");
+  EXPECT_EQ(has(TaskCompleted{}, R"("undo":false)").find("found"), std::string::npos);
+  has(TaskLeased{{}, Action::perform, 1, 1, 1, "w", "p", Duration{60'000}, {}},
+      R"("lease_until":"2025-11-20T15:50:51.123Z")");
+  has(CompensationStarted{CompensationCause::expired, "", ""}, R"("cause":"expired","reason":null,"who":null)");
+  has(LateResult{}, R"("code":null)");
+  has(TransactionCompensated{}, R"("not_undone":[])");
+}
+
+TEST(EventJson, PlaceInTheLogIsThereWhenGiven) {
+  EventJsonContext c;
+  c.position = Position(118);
+  c.transaction = "o/\"17";
+  EXPECT_EQ(
+      line(StepMet{4}, c),
+      R"({"transaction":"o/\"17","sequence":9,"position":118,"recorded_at":"2025-11-20T15:49:51.123Z","kind":"step_met","step":4})");
+}
+
+TEST(EventJson, PayloadsAreSplicedNamedOrErased) {
+  EventJsonContext c;
+  const TransactionCompleted event{samples::payload(0, "{}")};
+  const std::string hash = to_hex(sha256("{}"));
+  EXPECT_TRUE(line(event, c).ends_with(R"("output":{"size":2,"sha256":")" + hash + "\"}}"));
+  c.payload = [](const PayloadRef&) { return std::optional<std::string>(); };
+  EXPECT_TRUE(line(event, c).ends_with(R"("output":{"erased":true,"size":2,"sha256":")" + hash + "\"}}"));
+  c.payload = [](const PayloadRef&) { return std::optional<std::string>("{\r\n \"a\": 1.0,\n \"b\": \"x\\ny\"\n}"); };
+  EXPECT_TRUE(line(event, c).ends_with("\"output\":{   \"a\": 1.0,  \"b\": \"x\\ny\" }}"));
+}
+
+TEST(EventJson, AnIndexWithoutANameIsShownAsNumber) {
+  const auto steps = samples::steps_definition();
+  EXPECT_TRUE(line(TaskTimedOut{{7, 3, 0}, TaskLimit::queue}, context(steps))
+                  .ends_with(R"("step":7,"task":3,"limit":"queue"})"));
+  EXPECT_TRUE(
+      line(Transitioned{9, 8, 7, "", {}}, context(steps)).ends_with(R"("on":9,"from":8,"to":7,"event_id":null})"));
+}
+
+}  // namespace
+}  // namespace dta::schema
