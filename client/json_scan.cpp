@@ -74,6 +74,7 @@ std::size_t check_word(std::string_view text, std::size_t at, std::string_view w
 
 // Members of an object or elements of an array, from after the opening bracket.
 std::size_t check_list(std::string_view text, std::size_t at, int depth, bool named, char close) {
+  if (depth > kJsonDepthMax) return npos;
   at = skip_space(text, at);
   if (at < text.size() && text[at] == close) return at + 1;
   for (;;) {
@@ -180,7 +181,7 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
 }
 
 std::size_t check_value(std::string_view text, std::size_t at, int depth) {
-  if (at >= text.size() || depth > kJsonDepthMax) return npos;
+  if (at >= text.size()) return npos;
   switch (text[at]) {
     case '{':
       return check_list(text, at + 1, depth + 1, true, '}');

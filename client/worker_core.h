@@ -69,8 +69,8 @@ class WorkerCore {
 
   // worker_lanes.cpp
   void lane();
-  std::optional<Load> next_load(client::HttpConnection& connection);
-  Load take_load(client::HttpConnection& connection, bool may_poll);
+  std::optional<Load> next_load();
+  Load take_load(bool may_poll);
   void carry(client::HttpConnection& connection, Load load);
   void carry_results(client::HttpConnection& connection, Load& load);
   void carry_poll(client::HttpConnection& connection, Load& load);
@@ -78,7 +78,9 @@ class WorkerCore {
   void send_poll(client::HttpConnection& connection, Load& load, const client::Poll& poll);
   void send_releases(client::HttpConnection& connection, Load& load);
   std::optional<Error> persist(const std::function<void()>& exchange, const std::function<bool()>& give_up);
-  void finish_poll(client::HttpConnection& connection);
+  void give_up_poll();
+  bool allow_interruption(client::HttpConnection& connection);
+  void end_interruption(client::HttpConnection& connection);
   void receive(const Json& tasks, Clock::time_point receipt);
   void pause(std::chrono::milliseconds length);
   bool stopping() const;

@@ -32,10 +32,10 @@ std::optional<Error> refusal_of(Exchange&& exchange) {
 
 void WorkerCore::lane() {
   HttpConnection connection(address_, options_.connect_timeout);
-  while (auto load = next_load(connection)) carry(connection, std::move(*load));
+  while (auto load = next_load()) carry(connection, std::move(*load));
 }
 
-std::optional<WorkerCore::Load> WorkerCore::next_load(HttpConnection& connection) {
+std::optional<WorkerCore::Load> WorkerCore::next_load() {
   std::unique_lock lock(mutex_);
   for (;;) {
     const bool idle = in_hand() == 0;
@@ -43,7 +43,7 @@ std::optional<WorkerCore::Load> WorkerCore::next_load(HttpConnection& connection
     const bool may_poll = !stopping_ && !poll_open_ && free_hands() > 0;
     const bool at_once = idle || stopping_ || !releases_.empty() || results_.size() >= client::kItemsPerRequest;
     if (reports || may_poll) {
-      if (at_once || Clock::now() >= gather_until_) return take_load(connection, may_poll);
+      if (at_once || Clock::now() >= gather_until_) return take_load(may_poll);
       lane_cv_.wait_until(lock, gather_until_);
     } else {
       if (stopping_ && idle) {
@@ -55,7 +55,7 @@ std::optional<WorkerCore::Load> WorkerCore::next_load(HttpConnection& connection
   }
 }
 
-WorkerCore::Load WorkerCore::take_load(HttpConnection& connection, bool may_poll) {
+WorkerCore::Load WorkerCore::take_load(bool may_poll) {
   Load load;
   const std::size_t releases = std::min(releases_.size(), client::kItemsPerRequest);
   load.releases.assign(std::make_move_iterator(releases_.begin()),
@@ -71,33 +71,27 @@ WorkerCore::Load WorkerCore::take_load(HttpConnection& connection, bool may_poll
     const std::size_t max = std::min(free_hands(), client::kItemsPerRequest);
     load.poll = Poll{poll_prefix_ + "-" + std::to_string(++polls_), max, options_.poll_wait};
     poll_open_ = true;
-    interruptible_ = &connection;
   }
   return load;
 }
 
 void WorkerCore::carry(HttpConnection& connection, Load load) {
-  const bool polls = load.poll.has_value();
   if (!load.releases.empty()) {
     const auto refusal = persist([&] { send_releases(connection, load); }, [this] { return past_last_try(); });
     if (refusal) tell(std::string("leases could not be given back: ") + refusal->what());
   }
   if (!load.results.empty()) carry_results(connection, load);
   if (load.poll) carry_poll(connection, load);
-  if (polls) finish_poll(connection);
+  if (load.poll) give_up_poll();
 }
 
 // First together with the poll; then, when a stop or a refusal came between, the results for themselves; then, when the
 // batch as a whole is refused, one by one, so that one of them cannot take the others with it.
 void WorkerCore::carry_results(HttpConnection& connection, Load& load) {
-  if (load.poll) {
-    if (!persist([&] { send_results(connection, load); }, [this] { return stopping(); })) return;
-    if (load.results.empty()) return;
-  }
-  if (load.poll) {
-    const std::scoped_lock lock(mutex_);
-    interruptible_ = nullptr;
-    connection.resume();  // an interruption was meant for the poll
+  if (load.poll && allow_interruption(connection)) {
+    const auto failure = persist([&] { send_results(connection, load); }, [this] { return stopping(); });
+    end_interruption(connection);
+    if (!failure) return;
   }
   const auto last_try = [this] { return past_last_try(); };
   Load alone{.results = std::move(load.results), .releases = {}, .poll = {}};
@@ -117,19 +111,14 @@ void WorkerCore::carry_results(HttpConnection& connection, Load& load) {
 
 void WorkerCore::carry_poll(HttpConnection& connection, Load& load) {
   const Poll poll = *load.poll;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!stopping_) interruptible_ = &connection;
+  std::optional<Error> refusal;
+  if (allow_interruption(connection)) {
+    refusal = persist([&] { send_poll(connection, load, poll); }, [this] { return stopping(); });
+    end_interruption(connection);
   }
-  const auto refusal =
-      stopping() ? std::nullopt : persist([&] { send_poll(connection, load, poll); }, [this] { return stopping(); });
   if (!load.poll) return;
   if (stopping()) {
     // The poll may have been answered just when it was given up. Asked once more, it names the leases it gave.
-    {
-      const std::scoped_lock lock(mutex_);
-      connection.resume();
-    }
     const Poll again{poll.id, 1, milliseconds(0)};
     const auto failure = refusal_of([&] { send_poll(connection, load, again); });
     if (failure && failure->code() != "connection_failed")
@@ -210,14 +199,28 @@ void WorkerCore::send_releases(HttpConnection& connection, Load& load) {
   if (unsettled) throw *unsettled;
 }
 
-void WorkerCore::finish_poll(HttpConnection& connection) {
+void WorkerCore::give_up_poll() {
   const std::scoped_lock lock(mutex_);
   poll_open_ = false;
-  interruptible_ = nullptr;
-  connection.resume();
   lane_cv_.notify_all();
 }
 
+// Lets stop() interrupt this connection, whose exchange may wait long; false when the stop has come already.
+bool WorkerCore::allow_interruption(HttpConnection& connection) {
+  const std::scoped_lock lock(mutex_);
+  if (!stopping_) interruptible_ = &connection;
+  return !stopping_;
+}
+
+// What is sent from here on is not interrupted, nor is it by a stop that came before.
+void WorkerCore::end_interruption(HttpConnection& connection) {
+  const std::scoped_lock lock(mutex_);
+  if (interruptible_ == &connection) interruptible_ = nullptr;  // the other lane may have begun the next poll
+  connection.resume();
+}
+
+// The answer of the open poll. That it is answered and what it gave become known together: else the other lane would see
+// free hands where there are none.
 void WorkerCore::receive(const Json& tasks, Clock::time_point receipt) {
   std::vector<TaskPtr> received;
   for (const Json& item : tasks.items()) {
@@ -230,8 +233,10 @@ void WorkerCore::receive(const Json& tasks, Clock::time_point receipt) {
     extend(*task, receipt, lengths.lease);
     received.push_back(std::move(task));
   }
-  if (received.empty()) return;
   const std::scoped_lock lock(mutex_);
+  poll_open_ = false;
+  lane_cv_.notify_all();
+  if (received.empty()) return;
   counts_.leased += received.size();
   for (TaskPtr& task : received) {
     if (stopping_ || !handlers_.contains(task->queue)) {

@@ -6,6 +6,7 @@
 // member walks the object, so loop over members() when many are wanted.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,10 @@ class Json {
 
   // The whole text as one value: RFC 8259, valid UTF-8, at most 128 levels deep. Nothing when it is not that.
   static std::optional<Json> parse(std::string_view text);
+  // A view of a string that is about to go would dangle.
+  template <class Text>
+    requires std::same_as<Text, std::string>
+  static std::optional<Json> parse(Text&& text) = delete;
 
   Kind kind() const;
   bool exists() const { return !raw_.empty(); }
