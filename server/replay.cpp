@@ -1,0 +1,180 @@
+// Folding a transaction's events again (replay.h). Reading thread.
+#include "server/replay.h"
+
+#include "engine/evolve.h"
+#include "engine/pending.h"
+#include "schema/event_json.h"
+#include "schema/json.h"
+#include "server/view_json.h"
+
+namespace dta::server {
+namespace {
+
+using engine::Machine;
+using engine::State;
+using schema::ErrorCode;
+using schema::Position;
+using schema::RecordedEvent;
+using schema::refuse;
+using schema::Result;
+using schema::Sequence;
+using schema::Status;
+
+constexpr std::size_t kPageBytes = 256u << 10;
+
+struct Subject {
+  schema::TransactionNumber number;
+  TransactionName name;
+  std::shared_ptr<const Machine> machine;
+};
+
+Result<Subject> find_subject(LogReading& log, const storage::Reader& reader, const std::string& id) {
+  auto number = log.find(reader, id);
+  if (!number) return tl::unexpected(number.error());
+  auto name = log.name(reader, *number);
+  if (!name) return tl::unexpected(name.error());
+  if (!name->definition)
+    return refuse(ErrorCode::transaction_not_found, id + " holds settings; it has no state to show");
+  return Subject{*number, *name, std::make_shared<const Machine>(name->definition)};
+}
+
+// The log passed its checksums, but another release may have written it: an event the life-cycle table does not know is
+// damage to report, not a reason to end the process.
+Status fold(const Machine& machine, State& state, const RecordedEvent& event) {
+  if (auto legal = engine::check(machine, state, event); !legal)
+    return refuse(ErrorCode::log_damaged,
+                  "event " + std::to_string(event.sequence.value) + ": " + legal.error().message);
+  engine::evolve(machine, state, event);
+  return {};
+}
+
+void add_change(std::vector<std::string>& changes, const std::string& what, std::string_view before,
+                std::string_view after) {
+  if (before != after) changes.push_back(what + ": " + std::string(before) + " -> " + std::string(after));
+}
+
+// What one event changed, in the words that the transaction's document uses.
+std::vector<std::string> changes_of(const Machine& machine, const State& before, const State& after, schema::Time now) {
+  std::vector<std::string> changes;
+  add_change(changes, "phase", engine::to_string(before.phase), engine::to_string(after.phase));
+  if (after.form == schema::Form::table) {
+    const auto& states = machine.definition().states;
+    const bool entered = before.phase == engine::Phase::none;
+    add_change(changes, "state", entered ? std::string_view("none") : std::string_view(states[before.table_state].name),
+               states[after.table_state].name);
+    return changes;
+  }
+  const auto& steps = machine.definition().steps;
+  const bool began = before.tasks.size() == after.tasks.size();
+  for (std::size_t i = 0; began && i < steps.size(); ++i) {
+    add_change(changes, "step " + steps[i].name, step_word(machine, before, i), step_word(machine, after, i));
+    for (std::size_t k = 0; k < steps[i].tasks.size(); ++k) {
+      const std::size_t flat = steps[i].first_task + k;
+      if (before.tasks[flat] == after.tasks[flat] && before.phase == after.phase) continue;
+      const std::string place = steps[i].name + "/" + steps[i].tasks[k].name;
+      add_change(changes, "task " + place, task_word(machine, before, flat, now), task_word(machine, after, flat, now));
+      add_change(changes, "undo " + place, undo_word(machine, before, flat, now), undo_word(machine, after, flat, now));
+    }
+  }
+  for (std::size_t i = before.incidents.size(); i < after.incidents.size(); ++i)
+    changes.push_back("incident " + std::to_string(after.incidents[i].number) + " raised");
+  return changes;
+}
+
+void append_strings(std::string& out, const std::vector<std::string>& values) {
+  out += '[';
+  for (const std::string& value : values) {
+    if (out.back() != '[') out += ',';
+    schema::append_quoted(out, value);
+  }
+  out += ']';
+}
+
+struct ReplaySource {
+  std::string id;
+  State state = {};
+  Sequence from{1};
+
+  Result<Page> operator()(LogReading& log) {
+    auto reader = log.snapshot();
+    if (!reader) return tl::unexpected(reader.error());
+    auto subject = find_subject(log, **reader, id);
+    if (!subject) return tl::unexpected(subject.error());
+    Page page;
+    Status damage;
+    bool full = false;
+    auto read = events_of(**reader, subject->number, from, [&](const RecordedEvent& event, Position) {
+      full = page.text.size() >= kPageBytes;
+      if (full) return false;
+      damage = append_line(page.text, event, *subject, **reader);
+      from = event.sequence.next();
+      return damage.has_value();
+    });
+    if (!read) return tl::unexpected(read.error());
+    if (!damage) return tl::unexpected(damage.error());
+    page.next = full ? Page::Next::more : Page::Next::end;
+    return page;
+  }
+
+  Status append_line(std::string& out, const RecordedEvent& event, const Subject& subject,
+                     const storage::Reader& reader) {
+    const Machine& machine = *subject.machine;
+    const State before = state;
+    if (auto folded = fold(machine, state, event); !folded) return folded;
+    out += "{\"sequence\":" + std::to_string(event.sequence.value) + ",\"recorded_at\":\"" +
+           schema::format_time(event.recorded_at) + "\",\"kind\":\"";
+    out += schema::to_string(schema::kind_of(event.event));
+    out += "\",\"event\":";
+    schema::EventJsonContext context;
+    context.definition = &machine.definition();
+    context.payload = payloads_of(reader, subject.number, event.sequence);
+    schema::append_event_json(out, event, context);
+    out += ",\"changes\":";
+    append_strings(out, changes_of(machine, before, state, event.recorded_at));
+    out += ",\"due\":";
+    append_strings(out, engine::describe(machine, state, engine::pending(machine, state, {})));
+    out += ",\"phase\":\"";
+    out += engine::to_string(state.phase);
+    out += "\"}\n";
+    return {};
+  }
+};
+
+}  // namespace
+
+Result<std::string> state_at(LogReading& log, const std::string& id, Sequence at) {
+  auto reader = log.snapshot();
+  if (!reader) return tl::unexpected(reader.error());
+  auto subject = find_subject(log, **reader, id);
+  if (!subject) return tl::unexpected(subject.error());
+  State state;
+  Status damage;
+  schema::Time now;
+  auto read = events_of(**reader, subject->number, Sequence(1), [&](const RecordedEvent& event, Position) {
+    if (event.sequence > at) return false;
+    damage = fold(*subject->machine, state, event);
+    now = event.recorded_at;
+    return damage.has_value();
+  });
+  if (!read) return tl::unexpected(read.error());
+  if (!damage) return tl::unexpected(damage.error());
+  if (state.sequence != at) {
+    return refuse(ErrorCode::invalid_argument, "the transaction has no event " + std::to_string(at.value) +
+                                                   " yet; it is at " + std::to_string(state.sequence.value));
+  }
+  const ViewContext context{subject->number, now, [&](const engine::PayloadAt& payload) -> std::optional<std::string> {
+                              auto bytes = (*reader)->payload(subject->number, payload.sequence, payload.index);
+                              if (bytes) return std::move(*bytes);
+                              if (damage) damage = tl::unexpected(bytes.error());
+                              return std::nullopt;
+                            }};
+  std::string text = view_json(*subject->machine, state, context);
+  if (!damage) return tl::unexpected(damage.error());
+  return text;
+}
+
+PageSource replay_pages(std::string id) {
+  return ReplaySource{std::move(id)};
+}
+
+}  // namespace dta::server

@@ -1,0 +1,34 @@
+// A transaction's state as people and programs see it: the document of GET /v1/transactions/{id}, and the words for the
+// states of steps, tasks and undos that replay uses too. Pure; payloads come through a lookup.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/machine.h"
+#include "engine/transaction.h"
+#include "schema/ids.h"
+
+namespace dta::server {
+
+// "not_entered", "entered", "met", "failed", "undone"
+std::string_view step_word(const engine::Machine& machine, const engine::State& state, std::size_t step);
+// "not_entered", "ready", "leased", "backoff", "done", "failed", "unknown", "withdrawn". `now` tells backoff from
+// ready.
+std::string_view task_word(const engine::Machine& machine, const engine::State& state, std::size_t flat,
+                           schema::Time now);
+// "none", "idle", "ready", "leased", "backoff", "done", "incident"
+std::string_view undo_word(const engine::Machine& machine, const engine::State& state, std::size_t flat,
+                           schema::Time now);
+
+struct ViewContext {
+  schema::TransactionNumber number;
+  schema::Time now;
+  // Raw bytes of a payload; nothing when it was erased.
+  std::function<std::optional<std::string>(const engine::PayloadAt&)> payload;
+};
+std::string view_json(const engine::Machine& machine, const engine::State& state, const ViewContext& context);
+
+}  // namespace dta::server
