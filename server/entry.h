@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,13 +19,17 @@
 
 namespace dta::server {
 
+// What ends by time: waits and polls. The function is called once, when its time has come.
+using Ends = std::multimap<Time, std::function<void(Time)>>;
+
 struct Entry {
   schema::TransactionNumber number;
   engine::MachinePtr machine;
   engine::State state;
   schema::Hash chain{};           // of its last record
   schema::Position last_position;  // of its last record
-  std::string directory_key;      // where its row stands; empty: nowhere yet
+  std::string directory_key;       // where its row stands; empty: nowhere yet
+  bool closed = false;             // ended, and counted so
 
   // Not state: gone with the process, or told again by the log.
   std::vector<engine::Beat> beats;  // last heartbeats of open leases
@@ -32,12 +37,12 @@ struct Entry {
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
 
-  // Callers who wait for the outcome, in order of arrival.
+  // Callers who wait for the outcome, in order of arrival; `end` is when they stop waiting.
   struct Waiter {
-    std::uint64_t id = 0;
-    std::function<void()> release;  // called when the outcome is decided
+    std::function<void(const Error*)> release;  // null: the outcome is decided, or the time is over
+    Ends::iterator end;
   };
-  std::vector<Waiter> waiters;
+  std::list<Waiter> waiters;
 };
 
 // A published definition, compiled.
@@ -53,12 +58,14 @@ class DefinitionShelf {
     schema::TransactionNumber number;
     schema::Sequence sequence;
     schema::Hash chain{};
+    schema::Position position;  // of its last record
   };
 
   // version 0: the newest.
   const Published* find(const std::string& name, std::uint32_t version) const;
   void put(engine::MachinePtr machine, Time published_at);
   Reserved& reserved(const std::string& name) { return reserved_[name]; }
+  const std::map<std::string, Reserved>& all_reserved() const { return reserved_; }
   const std::map<std::string, std::map<std::uint32_t, Published>>& all() const { return by_name_; }
 
  private:

@@ -29,6 +29,7 @@
 #include "server/entry.h"
 #include "server/metrics.h"
 #include "server/payload_cache.h"
+#include "server/port.h"
 #include "server/recovery.h"
 #include "server/requests.h"
 #include "storage/log.h"
@@ -64,7 +65,7 @@ class Partition {
   void stop(Time now);
 
   // For metrics and self-checks.
-  void export_gauges();
+  void export_gauges(Time now);
   const std::unordered_map<schema::TransactionNumber, std::unique_ptr<Entry>>& entries() const { return entries_; }
   const projections::Deadlines& deadlines() const { return deadlines_; }
   // One line a difference between the working set and one rebuilt from the log; nothing may be away or being built.
@@ -79,7 +80,7 @@ class Partition {
             Time now);
   void adopt(Recovered recovered, Time now);
 
-  // partition_requests.cpp: one handler a request
+  // partition_requests.cpp, partition_results.cpp: one handler a request.
   void on(PublishRequest& request, Time now);
   void on(DefinitionsRequest& request, Time now);
   void on(StartRequest& request, Time now);
@@ -90,38 +91,45 @@ class Partition {
   void on(ResultsRequest& request, Time now);
   void on(HeartbeatRequest& request, Time now);
   void on(WaitRequest& request, Time now);
-  schema::Status report_unopened(Entry& entry, const TokenParts& token, const TaskResult& item, Turn& turn, Time now);
+  schema::Status report_closed_lease(Turn& turn, const TokenParts& token, const TaskResult& item, Time now);
 
-  // partition.cpp: turns, effects, lookups
+  // partition.cpp: turns, effects, lookups.
   Result<Entry*> find(const std::string& id);
   Result<Entry*> load(schema::TransactionNumber number);
   Entry& insert(std::unique_ptr<Entry> entry);
   Result<engine::Decision> decide(Turn& turn, const engine::Command& command, Time now);
   void seal(Turn& turn, Time now);
-  void count(const schema::Event& event);
+  void finish(Turn& turn, Time now);  // match waiting polls, then seal
+  void place_in_directory(Entry& entry);
   void refresh_work(Entry& entry, Time now);
   void refresh_deadline(Entry& entry);
+  Result<std::string> payload(const Entry& entry, const engine::PayloadAt& at);
+  Result<std::optional<storage::RequestEntry>> find_request(const Entry& entry, const std::string& id);
+  void remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request);
+  void evict_closed();
+  schema::Position built() const { return batch_.last_position(); }
+
+  // partition_effects.cpp: what waits for durability, and who waits for an outcome.
   void after(schema::Position position, std::function<void(const Error*)> effect);
   template <class Reply>
   void answer(schema::Position position, ReplyTo<Reply> reply, Result<Reply> result);
-  template <class Reply>
-  void refuse_request(ReplyTo<Reply>& reply, Error error);
-  schema::Position built() const { return batch_.last_position(); }
-  std::string payload(const Entry& entry, const engine::PayloadAt& at);
-  TransactionSummary summary(const Entry& entry, bool created);
+  void wait_for_outcome(Entry& entry, Duration wait, Time now, std::function<void(const Error*)> release);
   void let_waiters_go(Entry& entry);
-  void evict_closed();
+  Result<TransactionSummary> summary(const Entry& entry, bool created);
 
-  // partition_work.cpp: polls and hand-outs
-  PollState& open_poll(const Poll& poll, std::function<bool()> alive, Time now);
-  void fill_poll(PollState& poll, Time now);
+  // partition_work.cpp: polls and hand-outs.
+  using FinishPoll = std::function<void(const Error*, std::vector<HandOut>)>;
+  PollState& open_poll(Poll poll, std::function<bool()> alive, FinishPoll finish, Time now);
+  bool answer_repeated(PollState& poll);
+  void fill(PollState& poll, Time now);
+  void queue_again(Entry& entry, projections::WorkItem item, Time now);
+  void settle_poll(PollState& poll);  // answers it at once when it neither got anything nor may wait
   void match(Turn& turn, Time now);
   void hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now);
-  HandOut describe(const Entry& entry, const engine::Lease& lease);
-  void wake_polls(const std::string& queue, Time now);
-  void close_poll(PollId id);
-  void answer_poll(PollState& poll);
-  bool answer_repeated_poll(const Poll& poll, PollState& state);
+  Result<HandOut> describe(const Entry& entry, const engine::Lease& lease);
+  PollState* waiting_poll(const std::string& queue);
+  void answer_poll(PollId id);
+  void forget_lease(Entry& entry, const engine::Lease& lease);
 
   const std::function<std::unique_ptr<storage::Reader>()> snapshot_;
   const schema::Fence fence_;
@@ -138,27 +146,38 @@ class Partition {
   // Working set. Entries that are open, not yet durable, or recently ended; never evicted before they are durable.
   std::unordered_map<schema::TransactionNumber, std::unique_ptr<Entry>> entries_;
   std::unordered_map<std::string, schema::TransactionNumber> ids_;
-  std::list<schema::TransactionNumber> closed_;  // ended ones in memory, least recently used first
+  std::deque<schema::TransactionNumber> closed_;  // ended ones in memory, in order of arrival
   DefinitionShelf definitions_;
   projections::WorkQueue work_;
   projections::Deadlines deadlines_;
   PayloadCache payloads_;
+  // Not yet durable: request ids, and which entries hold answers to leases that a snapshot does not show yet.
   std::map<std::pair<schema::TransactionNumber, std::string>, std::pair<schema::Position, storage::RequestEntry>> recent_requests_;
+  std::deque<std::pair<schema::Position, schema::TransactionNumber>> recent_results_;
 
   // Polls that wait, by queue in order of arrival; and everything that ends by time.
-  std::map<PollId, PollState> polls_;
+  std::map<PollId, std::unique_ptr<PollState>> polls_;
   std::unordered_map<std::string, std::set<PollId>> polls_by_queue_;
   std::unordered_map<std::string, PollId> polls_by_name_;
   std::unordered_map<std::string, std::set<std::pair<schema::TransactionNumber, schema::Sequence>>> leases_by_poll_;
-  std::vector<PollId> filled_;
+  std::vector<PollId> filled_;  // got something in the batch being built; answered when it is given away
   PollId next_poll_ = 1;
-  std::multimap<Time, std::function<void(Time)>> ends_;
+  Ends ends_;
+  std::size_t open_leases_ = 0;
+
+  // Those who wait for more to become durable.
+  struct Follower {
+    schema::Position after;
+    ReplyTo<WaitReply> reply;
+    Ends::iterator end;
+  };
+  std::list<Follower> followers_;
 
   struct Effect {
     schema::Position position;
     std::function<void(const Error*)> release;  // null: durable
   };
-  std::deque<Effect> effects_;
+  std::deque<Effect> effects_;  // in order of position
 };
 
 }  // namespace dta::server

@@ -1,0 +1,418 @@
+#include "server/partition.h"
+
+#include <algorithm>
+
+#include "schema/codec.h"
+#include "server/partition_turn.h"
+
+namespace dta::server {
+
+using namespace schema;
+
+namespace {
+
+constexpr std::size_t kPayloadCacheBytes = 64u << 20;
+constexpr std::size_t kTimersPerTick = 1000;  // so that a flood of timers does not hold requests up
+
+// Whether the event moves the transaction's row in the directory.
+bool changes_row(const Event& event) {
+  switch (kind_of(event)) {
+    case EventKind::transaction_started:
+    case EventKind::compensation_started:
+    case EventKind::transaction_completed:
+    case EventKind::transaction_compensated:
+    case EventKind::transaction_terminated:
+    case EventKind::incident_raised: return true;
+    default: return false;
+  }
+}
+
+void count_event(Metrics& m, const Event& event) {
+  m.events.Increment();
+  std::visit(
+      [&]<class E>(const E& e) {
+        if constexpr (std::is_same_v<E, TransactionStarted>) m.starts.Increment();
+        if constexpr (std::is_same_v<E, TaskLeased>) m.leases.Increment();
+        if constexpr (std::is_same_v<E, TaskCompleted>)
+          if (e.attempt.action == Action::undo) m.undos.Increment();
+        if constexpr (std::is_same_v<E, TaskFailed>)
+          if (e.retry_at != Time::never()) m.retries.Increment();
+        if constexpr (std::is_same_v<E, AttemptTimedOut>) {
+          (e.reason == LeaseEnd::attempt ? m.timeouts_attempt : m.timeouts_heartbeat).Increment();
+          if (e.retry_at != Time::never()) m.retries.Increment();
+        }
+        if constexpr (std::is_same_v<E, TaskTimedOut>) (e.limit == TaskLimit::queue ? m.timeouts_queue : m.timeouts_total).Increment();
+        if constexpr (std::is_same_v<E, StepFailed>)
+          if (e.code == "dta.deadline") m.timeouts_step.Increment();
+        if constexpr (std::is_same_v<E, CompensationStarted>) {
+          m.compensations.Increment();
+          if (e.cause == CompensationCause::expired) m.timeouts_expiry.Increment();
+        }
+        if constexpr (std::is_same_v<E, LateResult>) {
+          m.late_results.Increment();
+          if (e.after_undo) m.effects_after_undo.Increment();
+        }
+        if constexpr (std::is_same_v<E, IncidentRaised>) m.incidents.Increment();
+        if constexpr (std::is_same_v<E, TransactionCompleted>) m.completed.Increment();
+        if constexpr (std::is_same_v<E, TransactionCompensated>) m.compensated.Increment();
+        if constexpr (std::is_same_v<E, TransactionTerminated>) m.terminated.Increment();
+      },
+      event);
+}
+
+// The attempt that the event answers, if it answers one.
+const Attempt* answered(const Event& event) {
+  return std::visit(
+      []<class E>(const E& e) -> const Attempt* {
+        if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> || std::is_same_v<E, TaskReleased> ||
+                      std::is_same_v<E, AttemptTimedOut>)
+          return &e.attempt;
+        return nullptr;
+      },
+      event);
+}
+
+}  // namespace
+
+Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence, const Settings& settings, Metrics& metrics,
+                     Time now)
+    : snapshot_(std::move(snapshot)),
+      fence_(fence),
+      settings_(settings),
+      metrics_(metrics),
+      timers_from_(now + settings.grace),
+      reader_(snapshot_()),
+      durable_(reader_->end()),
+      batch_(durable_.next(), fence),
+      payloads_(kPayloadCacheBytes) {}
+
+Partition::~Partition() = default;
+
+Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence,
+                                                   const Settings& settings, Metrics& metrics, Time now) {
+  std::unique_ptr<Partition> partition(new Partition(std::move(snapshot), fence, settings, metrics, now));
+  auto recovered = recover(*partition->reader_);
+  if (!recovered) return tl::unexpected<Error>(recovered.error());
+  metrics.recovered_records.Set(static_cast<double>(recovered->records));
+  metrics.recovered_transactions.Set(static_cast<double>(recovered->open.size()));
+  partition->adopt(std::move(*recovered), now);
+  return partition;
+}
+
+void Partition::adopt(Recovered recovered, Time now) {
+  definitions_ = std::move(recovered.definitions);
+  last_number_ = recovered.last_number;
+  for (std::unique_ptr<Entry>& owned : recovered.open) {
+    Entry& entry = insert(std::move(owned));
+    for (const engine::Lease& lease : entry.state.leases) {
+      // An outage of the server is not the worker's: its lease counts as heartbeaten now.
+      if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, now});
+      if (!lease.poll_id.empty()) leases_by_poll_[lease.poll_id].emplace(entry.number, lease.sequence);
+      ++open_leases_;
+    }
+    refresh_work(entry, now);
+    refresh_deadline(entry);
+  }
+}
+
+void Partition::handle(Request request, Time now) {
+  std::visit([&](auto& r) { on(r, now); }, request);
+}
+
+void Partition::tick(Time now) {
+  for (const std::string& queue : work_.advance(now))
+    while (work_.has(queue)) {
+      PollState* poll = waiting_poll(queue);
+      if (poll == nullptr) break;
+      fill(*poll, now);
+    }
+  if (now >= timers_from_)
+    for (TransactionNumber number : deadlines_.due(now, kTimersPerTick)) {
+      const auto it = entries_.find(number);
+      DTA_ASSERT(it != entries_.end());
+      Turn turn(*it->second);
+      const auto decision = decide(turn, engine::Tick{}, now);
+      DTA_ASSERT(decision.has_value());  // Tick needs nothing and is never refused
+      finish(turn, now);
+      refresh_deadline(*it->second);
+    }
+  while (!ends_.empty() && ends_.begin()->first <= now) {
+    const auto end = std::move(ends_.begin()->second);
+    ends_.erase(ends_.begin());
+    end(now);
+  }
+}
+
+Time Partition::next_due() const {
+  Time due = std::min(work_.next_ready(), deadlines_.next());
+  if (!ends_.empty()) due = std::min(due, ends_.begin()->first);
+  return due;
+}
+
+storage::Batch Partition::take_batch(Time now) {
+  DTA_ASSERT(!away_);
+  static_cast<void>(now);
+  for (PollId id : std::exchange(filled_, {})) answer_poll(id);
+  storage::Batch taken = std::exchange(batch_, storage::Batch(batch_.last_position().next(), fence_));
+  away_ = true;
+  metrics_.batch_records.Observe(static_cast<double>(taken.record_count()));
+  return taken;
+}
+
+void Partition::committed(Position durable, Time now) {
+  static_cast<void>(now);
+  DTA_ASSERT(away_ && durable >= durable_);
+  away_ = false;
+  durable_ = durable;
+  reader_ = snapshot_();
+  for (; !recent_results_.empty() && recent_results_.front().first <= durable_; recent_results_.pop_front()) {
+    const auto it = entries_.find(recent_results_.front().second);
+    if (it != entries_.end()) std::erase_if(it->second->recent_results, [&](const auto& r) { return r.first <= durable_; });
+  }
+  std::erase_if(recent_requests_, [&](const auto& r) { return r.second.first <= durable_; });
+  while (!effects_.empty() && effects_.front().position <= durable_) {
+    const auto release = std::move(effects_.front().release);
+    effects_.pop_front();
+    release(nullptr);
+  }
+  for (auto it = followers_.begin(); it != followers_.end();) {
+    if (it->after >= durable_) {
+      ++it;
+      continue;
+    }
+    const Follower follower = std::move(*it);
+    ends_.erase(follower.end);
+    it = followers_.erase(it);
+    follower.reply(WaitReply{durable_});
+  }
+  payloads_.trim(durable_);
+  evict_closed();
+}
+
+// ---- turns
+
+Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& command, Time now) {
+  Entry& entry = turn.entry;
+  engine::Inputs inputs;
+  inputs.beats = entry.beats;
+  for (const engine::PayloadAt& at : engine::needs(*entry.machine, entry.state, command)) {
+    auto bytes = payload(entry, at);
+    if (!bytes) return tl::unexpected<Error>(bytes.error());
+    inputs.payloads.emplace(at, std::move(*bytes));
+  }
+  const std::vector<engine::Lease> leases = entry.state.leases;
+  const Sequence first = entry.state.sequence.next();
+  auto decision = engine::decide(*entry.machine, entry.state, command, inputs, now);
+  if (!decision) return decision;
+  const Position position = built().next();
+  for (engine::PayloadBytes& p : decision->payloads) {
+    const Sequence sequence(first.value + p.event);
+    batch_.put_payload(entry.number, sequence, p.index, p.bytes);
+    payloads_.put(entry.number, sequence, p.index, position, std::move(p.bytes));
+  }
+  for (const engine::Lease& lease : leases)
+    if (entry.state.lease(lease.sequence) == nullptr) forget_lease(entry, lease);
+  Sequence sequence = first;
+  for (Event& event : decision->events) {
+    count_event(metrics_, event);
+    if (answered(event) != nullptr || std::holds_alternative<LateResult>(event)) {
+      entry.recent_results.emplace_back(position, RecordedEvent{sequence, now, event});
+      recent_results_.emplace_back(position, entry.number);
+    }
+    turn.events.push_back(std::move(event));
+    sequence = sequence.next();
+  }
+  return decision;
+}
+
+void Partition::finish(Turn& turn, Time now) {
+  if (turn.events.empty()) return;
+  match(turn, now);
+  seal(turn, now);
+}
+
+void Partition::seal(Turn& turn, Time now) {
+  if (turn.events.empty()) return;
+  Entry& entry = turn.entry;
+  storage::Record record;
+  record.number = entry.number;
+  record.first_sequence = turn.first;
+  record.event_count = static_cast<std::uint32_t>(turn.events.size());
+  record.recorded_at = now;
+  record.definition_version = entry.state.version;
+  record.epoch = entry.state.epoch;
+  record.events = encode_events(turn.events);
+  DTA_ASSERT(turn.first.value + turn.events.size() == entry.state.sequence.value + 1);
+  entry.chain = batch_.add_record(std::move(record), entry.chain);
+  entry.last_position = batch_.last_position();
+  metrics_.records.Increment();
+  if (turn.first == Sequence(1)) {
+    batch_.bind_id(entry.state.id, entry.number);
+    batch_.mark_open(entry.number);
+  }
+  if (std::any_of(turn.events.begin(), turn.events.end(), changes_row)) place_in_directory(entry);
+  turn.events.clear();
+  refresh_work(entry, now);
+  refresh_deadline(entry);
+  if (!entry.state.ended()) return;
+  let_waiters_go(entry);
+  if (!entry.closed) {
+    entry.closed = true;
+    batch_.mark_closed(entry.number);
+    closed_.push_back(entry.number);
+  }
+}
+
+void Partition::place_in_directory(Entry& entry) {
+  const std::string key = projections::directory_key(engine::status(entry.state), entry.number);
+  if (!entry.directory_key.empty() && entry.directory_key != key) batch_.erase_directory(entry.directory_key);
+  batch_.put_directory(key, projections::encode_row(projections::row_of(entry.state)));
+  entry.directory_key = key;
+}
+
+void Partition::refresh_work(Entry& entry, Time now) {
+  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+    std::uint8_t& flags = entry.queued[entry.machine->flat(ready.task)];
+    const std::uint8_t flag = ready.action == Action::undo ? 2 : 1;
+    if ((flags & flag) != 0) continue;
+    flags |= flag;
+    work_.add(engine::queue_of(*entry.machine, ready.task, ready.action),
+              projections::WorkItem{entry.number, ready.task, ready.action, ready.at}, now);
+  }
+}
+
+void Partition::refresh_deadline(Entry& entry) {
+  const Time due = engine::pending(*entry.machine, entry.state, entry.beats).due;
+  deadlines_.set(entry.number, due == Time::never() ? due : std::max(due, timers_from_));
+}
+
+// ---- lookups
+
+Entry& Partition::insert(std::unique_ptr<Entry> owned) {
+  Entry& entry = *owned;
+  entry.queued.resize(entry.machine->definition().task_count);
+  ids_.emplace(entry.state.id, entry.number);
+  entries_.emplace(entry.number, std::move(owned));
+  return entry;
+}
+
+Result<Entry*> Partition::find(const std::string& id) {
+  const auto known = ids_.find(id);
+  if (known != ids_.end()) return entries_.at(known->second).get();
+  const auto not_found = [&] { return refuse(ErrorCode::transaction_not_found, "there is no transaction '" + id + "'"); };
+  if (id.starts_with("$")) return not_found();
+  auto number = reader_->find_id(id);
+  if (!number) return tl::unexpected<Error>(number.error());
+  if (!*number) return not_found();
+  return load(**number);
+}
+
+Result<Entry*> Partition::load(TransactionNumber number) {
+  const auto known = entries_.find(number);
+  if (known != entries_.end()) return known->second.get();
+  if (number > last_number_) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
+  for (const auto& [name, reserved] : definitions_.all_reserved())
+    if (reserved.number == number) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
+  // Open transactions are always in memory, so this one has ended and everything about it is durable.
+  auto entry = load_entry(*reader_, definitions_, number);
+  if (!entry) return tl::unexpected<Error>(entry.error());
+  (*entry)->closed = true;
+  closed_.push_back(number);
+  return &insert(std::move(*entry));
+}
+
+void Partition::evict_closed() {
+  for (std::size_t tries = closed_.size(); closed_.size() > settings_.closed_cache && tries > 0; --tries) {
+    const TransactionNumber number = closed_.front();
+    closed_.pop_front();
+    const auto it = entries_.find(number);
+    DTA_ASSERT(it != entries_.end());
+    if (it->second->last_position > durable_) {
+      closed_.push_back(number);
+      continue;
+    }
+    ids_.erase(it->second->state.id);
+    entries_.erase(it);
+  }
+}
+
+Result<std::string> Partition::payload(const Entry& entry, const engine::PayloadAt& at) {
+  if (!at.present()) return std::string();
+  if (const std::string* cached = payloads_.find(entry.number, at.sequence, at.index)) return *cached;
+  auto stored = reader_->payload(entry.number, at.sequence, at.index);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (!*stored)
+    return refuse(ErrorCode::log_damaged, "a payload of transaction '" + entry.state.id + "' (sequence " + std::to_string(at.sequence.value) + ") is missing");
+  payloads_.put(entry.number, at.sequence, at.index, Position{}, **stored);
+  return std::move(**stored);
+}
+
+Result<std::optional<storage::RequestEntry>> Partition::find_request(const Entry& entry, const std::string& id) {
+  const auto recent = recent_requests_.find({entry.number, id});
+  if (recent != recent_requests_.end()) return std::optional(recent->second.second);
+  return reader_->find_request(entry.number, id);
+}
+
+void Partition::remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request) {
+  batch_.put_request(entry.number, id, request);
+  recent_requests_[{entry.number, id}] = std::pair(built(), request);
+}
+
+void Partition::export_gauges(Time now) {
+  double running = 0, compensating = 0, attention = 0;
+  for (const auto& [number, entry] : entries_) {
+    running += entry->state.phase == engine::Phase::running;
+    compensating += entry->state.phase == engine::Phase::compensating;
+    attention += entry->state.attention();
+  }
+  metrics_.open_running.Set(running);
+  metrics_.open_compensating.Set(compensating);
+  metrics_.attention.Set(attention);
+  metrics_.open_leases.Set(static_cast<double>(open_leases_));
+  metrics_.waiting_polls.Set(static_cast<double>(polls_.size()));
+  metrics_.durable_position.Set(static_cast<double>(durable_.value));
+  for (const projections::WorkQueue::Depth& depth : work_.depths()) {
+    metrics_.queue_ready(depth.queue).Set(static_cast<double>(depth.items));
+    const double age = depth.items == 0 ? 0 : static_cast<double>((now - depth.oldest).ms) / 1000;
+    metrics_.queue_oldest_seconds(depth.queue).Set(std::max(0.0, age));
+  }
+}
+
+std::vector<std::string> Partition::compare_with_log() const {
+  DTA_ASSERT(!away_ && !has_batch());
+  std::vector<std::string> differences;
+  auto rebuilt = recover(*reader_);
+  if (!rebuilt) return {"the log cannot be folded: " + rebuilt.error().message};
+  std::size_t open = 0;
+  for (const auto& [number, entry] : entries_) open += !entry->state.ended();
+  if (open != rebuilt->open.size())
+    differences.push_back(std::to_string(open) + " transactions are open in memory, " + std::to_string(rebuilt->open.size()) + " in the log");
+  for (const auto& other : rebuilt->open) {
+    const auto it = entries_.find(other->number);
+    const std::string name = "transaction '" + other->state.id + "'";
+    if (it == entries_.end()) {
+      differences.push_back(name + " is open in the log but not in memory");
+      continue;
+    }
+    const Entry& entry = *it->second;
+    if (!(entry.state == other->state)) differences.push_back(name + " differs from its own history");
+    if (entry.chain != other->chain) differences.push_back(name + " has another chain value in memory");
+    if (entry.directory_key != other->directory_key) differences.push_back(name + " stands at another place in the directory");
+  }
+  const auto check_row = [&](const storage::DirectoryEntry& found) {
+    const auto row = projections::decode_row(found.row);
+    const auto number = projections::number_of_key(found.key);
+    if (!row || !number) {
+      differences.push_back("a row of the directory cannot be read");
+      return true;
+    }
+    auto entry = load_entry(*reader_, rebuilt->definitions, *number);
+    if (!entry || !(projections::row_of((*entry)->state) == *row) || (*entry)->directory_key != found.key)
+      differences.push_back("the directory's row of '" + row->id + "' does not follow from its history");
+    return true;
+  };
+  if (const Status status = reader_->directory("", "", check_row); !status) differences.push_back(status.error().message);
+  return differences;
+}
+
+}  // namespace dta::server

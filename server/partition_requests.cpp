@@ -1,0 +1,247 @@
+// Definitions, starts, reads, cancels and appends: one handler a request.
+#include <algorithm>
+
+#include "schema/codec.h"
+#include "schema/json.h"
+#include "server/partition_turn.h"
+
+namespace dta::server {
+
+using namespace schema;
+
+namespace {
+
+Hash digest_of(std::initializer_list<std::string_view> parts) {
+  // Lengths go in as well, so that ("ab", "c") and ("a", "bc") differ.
+  std::vector<std::string> lengths;
+  for (std::string_view part : parts) lengths.push_back(std::to_string(part.size()) + ":");
+  std::vector<std::string_view> all;
+  std::size_t i = 0;
+  for (std::string_view part : parts) {
+    all.push_back(lengths[i++]);
+    all.push_back(part);
+  }
+  return sha256_of(all);
+}
+
+Hash digest_of(const NewTransition& event) {
+  const Hash data = event.data.empty() ? Hash{} : canonical_digest(JsonValue{event.data});
+  return digest_of({event.on, std::string_view(reinterpret_cast<const char*>(data.data()), data.size())});
+}
+
+std::string version_name(const std::string& name, std::uint32_t version) {
+  return version == 0 ? "'" + name + "'" : "'" + name + "' version " + std::to_string(version);
+}
+
+}  // namespace
+
+void Partition::on(PublishRequest& request, Time now) {
+  const Definition& definition = *request.definition;
+  DefinitionShelf::Reserved& reserved = definitions_.reserved(definition.name);
+  if (const Published* known = definitions_.find(definition.name, definition.version)) {
+    if (known->machine->definition().digest != definition.digest)
+      return answer<PublishReply>(reserved.position, std::move(request.reply),
+                                  refuse(ErrorCode::definition_conflict, version_name(definition.name, definition.version) + " is published with other content"));
+    return answer<PublishReply>(reserved.position, std::move(request.reply),
+                                PublishReply{definition.name, definition.version, definition.digest, false});
+  }
+  if (!reserved.number) {
+    reserved.number = last_number_ = last_number_.next();
+    batch_.bind_id("$definition/" + definition.name, reserved.number);
+  }
+  reserved.sequence = reserved.sequence.next();
+  const Event event = DefinitionPublished{definition.name, definition.version,
+                                          PayloadRef{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)}};
+  storage::Record record;
+  record.number = reserved.number;
+  record.first_sequence = reserved.sequence;
+  record.event_count = 1;
+  record.recorded_at = now;
+  record.definition_version = definition.version;
+  record.epoch = 1;
+  record.events = encode_events(std::span(&event, 1));
+  reserved.chain = batch_.add_record(std::move(record), reserved.chain);
+  reserved.position = batch_.last_position();
+  batch_.put_payload(reserved.number, reserved.sequence, 0, definition.text);
+  batch_.put_definition(definition.name, definition.version, reserved.number, reserved.sequence);
+  definitions_.put(std::make_shared<const engine::Machine>(request.definition), now);
+  metrics_.events.Increment();
+  metrics_.records.Increment();
+  answer<PublishReply>(reserved.position, std::move(request.reply), PublishReply{definition.name, definition.version, definition.digest, true});
+}
+
+void Partition::on(DefinitionsRequest& request, Time) {
+  DefinitionsReply reply;
+  if (!request.name.empty()) {
+    const Published* found = definitions_.find(request.name, request.version);
+    if (found == nullptr)
+      return answer<DefinitionsReply>({}, std::move(request.reply),
+                                      refuse(ErrorCode::definition_not_found, "there is no definition " + version_name(request.name, request.version)));
+    reply.definitions.push_back({found->machine->definition_ptr(), found->published_at});
+    return answer<DefinitionsReply>(definitions_.reserved(request.name).position, std::move(request.reply), std::move(reply));
+  }
+  Position newest;
+  for (const auto& [name, versions] : definitions_.all()) {
+    newest = std::max(newest, definitions_.reserved(name).position);
+    for (const auto& [version, published] : versions) reply.definitions.push_back({published.machine->definition_ptr(), published.published_at});
+  }
+  answer<DefinitionsReply>(newest, std::move(request.reply), std::move(reply));
+}
+
+void Partition::on(StartRequest& request, Time now) {
+  const auto refuse_start = [&](Position position, Error error) {
+    answer<TransactionSummary>(position, std::move(request.reply), tl::unexpected<Error>(std::move(error)));
+  };
+  const auto reply_with = [this](const Entry& entry, bool created, ReplyTo<TransactionSummary> reply) {
+    answer<TransactionSummary>(entry.last_position, std::move(reply), summary(entry, created));
+  };
+  Entry* entry = nullptr;
+  auto known = find(request.id);
+  const bool created = !known;
+  if (known) {
+    entry = *known;
+    if (entry->state.request_digest != request.digest || (request.version && *request.version != entry->state.version))
+      return refuse_start(entry->last_position, Error{ErrorCode::id_reused, "transaction '" + request.id + "' was started with other content"});
+  } else {
+    if (known.error().code != ErrorCode::transaction_not_found) return refuse_start({}, known.error());
+    const Published* published = definitions_.find(request.definition, request.version.value_or(0));
+    if (published == nullptr)
+      return refuse_start({}, Error{ErrorCode::definition_not_found,
+                                    "there is no definition " + version_name(request.definition, request.version.value_or(0))});
+    auto owned = std::make_unique<Entry>();
+    owned->number = last_number_ = last_number_.next();
+    owned->machine = published->machine;
+    owned->queued.resize(published->machine->definition().task_count);
+    Turn turn(*owned);
+    const auto decision = decide(turn, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
+    DTA_ASSERT(decision.has_value());  // a start brings its own payloads and an unused id
+    entry = &insert(std::move(owned));
+    finish(turn, now);
+  }
+  if (request.wait.ms <= 0 || entry->state.ended()) return reply_with(*entry, created, std::move(request.reply));
+  wait_for_outcome(*entry, request.wait, now, [=, this, number = entry->number, reply = std::move(request.reply)](const Error* failed) {
+    if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+    reply_with(*entries_.at(number), created, reply);
+  });
+}
+
+void Partition::on(GetRequest& request, Time now) {
+  auto found = find(request.id);
+  if (!found) return answer<TransactionReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
+  const auto reply_with = [this](const Entry& entry, ReplyTo<TransactionReply> reply) {
+    answer<TransactionReply>(entry.last_position, std::move(reply), TransactionReply{entry.number, entry.state, entry.machine->definition_ptr()});
+  };
+  Entry& entry = **found;
+  if (request.wait.ms <= 0 || entry.state.ended()) return reply_with(entry, std::move(request.reply));
+  wait_for_outcome(entry, request.wait, now, [=, this, number = entry.number, reply = std::move(request.reply)](const Error* failed) {
+    if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+    reply_with(*entries_.at(number), reply);
+  });
+}
+
+void Partition::on(CancelRequest& request, Time now) {
+  auto found = find(request.id);
+  if (!found) return answer<TransactionSummary>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
+  Entry& entry = **found;
+  const auto refused = [&](Error error) {
+    answer<TransactionSummary>(entry.last_position, std::move(request.reply), tl::unexpected<Error>(std::move(error)));
+  };
+  const Hash digest = digest_of({"cancel", request.reason, request.who});
+  if (!request.request_id.empty()) {
+    auto before = find_request(entry, request.request_id);
+    if (!before) return refused(before.error());
+    if (*before && (*before)->digest != digest)
+      return refused(Error{ErrorCode::id_reused, "request id '" + request.request_id + "' was used for another request"});
+    if (*before) return answer<TransactionSummary>(entry.last_position, std::move(request.reply), summary(entry, false));
+  }
+  Turn turn(entry);
+  const auto decision = decide(turn, engine::Cancel{request.reason, request.who}, now);
+  if (!decision) return refused(decision.error());
+  const Sequence first = turn.first;
+  finish(turn, now);
+  if (!request.request_id.empty()) remember_request(entry, request.request_id, storage::RequestEntry{first, digest});
+  answer<TransactionSummary>(entry.last_position, std::move(request.reply), summary(entry, false));
+}
+
+void Partition::on(AppendRequest& request, Time now) {
+  auto found = find(request.id);
+  if (!found) return answer<AppendReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
+  Entry& entry = **found;
+  const auto refused = [&](Error error) {
+    answer<AppendReply>(entry.last_position, std::move(request.reply), tl::unexpected<Error>(std::move(error)));
+  };
+  const Definition& definition = entry.machine->definition();
+  const auto reply_now = [&](Sequence first, Sequence last, std::size_t state, bool repeated) {
+    const std::string name = definition.form == Form::table ? definition.states[state].name : std::string();
+    answer<AppendReply>(entry.last_position, std::move(request.reply),
+                        AppendReply{first.value, last.value, name, engine::status(entry.state), engine::to_string(entry.state.phase), repeated});
+  };
+
+  // Ids first: all known with the same content is the first answer again, whatever the expected sequence.
+  std::vector<storage::RequestEntry> known;
+  std::set<std::string_view> ids;
+  for (const NewTransition& event : request.events) {
+    if (event.id.empty()) continue;
+    if (!ids.insert(event.id).second) return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' occurs twice in this append"});
+    auto before = find_request(entry, event.id);
+    if (!before) return refused(before.error());
+    if (!*before) continue;
+    if ((*before)->digest != digest_of(event))
+      return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' was used for an event with other content"});
+    known.push_back(**before);
+  }
+  if (!known.empty() && known.size() != request.events.size())
+    return refused(Error{ErrorCode::id_reused, "only some of these event ids are known: an append is repeated whole or not at all"});
+  if (!known.empty()) {
+    const Sequence first = known.front().first_sequence, last = known.back().first_sequence;
+    // The state as it was then: folded again, once everything about it is durable.
+    after(entry.last_position, [this, number = entry.number, first, last, reply = std::move(request.reply)](const Error* failed) {
+      if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+      auto then = load_entry(*reader_, definitions_, number, last);
+      if (!then) return reply(tl::unexpected<Error>(then.error()));
+      const engine::State& s = (*then)->state;
+      reply(AppendReply{first.value, last.value, (*then)->machine->definition().states[s.table_state].name, engine::status(s),
+                        engine::to_string(s.phase), true});
+    });
+    return;
+  }
+
+  engine::Append command;
+  if (request.expect == Expect::exactly) command.expected = Sequence(request.expected_sequence);
+  if (request.expect == Expect::none) command.expected = Sequence(1);
+  for (const NewTransition& event : request.events) command.items.push_back({event.id, event.on, event.data});
+  Turn turn(entry);
+  const auto decision = decide(turn, command, now);
+  if (!decision) return refused(decision.error());
+  const Sequence first = turn.first;
+  std::vector<std::pair<std::string, storage::RequestEntry>> requests;
+  Sequence sequence = first, last = entry.state.sequence;
+  std::size_t next = 0;
+  for (const Event& event : decision->events) {
+    if (std::holds_alternative<Transitioned>(event)) {
+      const NewTransition& asked = request.events[next++];
+      if (!asked.id.empty()) requests.emplace_back(asked.id, storage::RequestEntry{sequence, digest_of(asked)});
+      last = sequence;
+    }
+    sequence = sequence.next();
+  }
+  finish(turn, now);
+  for (const auto& [id, asked] : requests) remember_request(entry, id, asked);
+  if (request.events.empty())
+    reply_now(entry.state.sequence, entry.state.sequence, entry.state.table_state, false);
+  else
+    reply_now(first, last, entry.state.table_state, false);
+}
+
+void Partition::on(WaitRequest& request, Time now) {
+  if (durable_ > request.after || request.wait.ms <= 0) return request.reply(WaitReply{durable_});
+  followers_.push_back(Follower{request.after, std::move(request.reply), {}});
+  const auto follower = std::prev(followers_.end());
+  follower->end = ends_.emplace(now + request.wait, [this, follower](Time) {
+    const auto reply = std::move(follower->reply);
+    followers_.erase(follower);
+    reply(WaitReply{durable_});
+  });
+}
+
+}  // namespace dta::server

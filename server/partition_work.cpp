@@ -1,0 +1,222 @@
+// Polls and hand-outs. A task that becomes ready while a poll waits on its queue is leased in the same record (match), so
+// that the intent is durable before the task is handed out and costs no write of its own.
+#include <algorithm>
+
+#include "server/partition_turn.h"
+
+namespace dta::server {
+
+using namespace schema;
+
+namespace {
+
+bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, Time now) {
+  const engine::TaskState& t = entry.state.tasks[entry.machine->flat(item.task)];
+  if (item.action == Action::undo)
+    return entry.state.phase == engine::Phase::compensating && t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
+  return entry.state.phase == engine::Phase::running && t.status == engine::TaskStatus::ready && t.at <= now;
+}
+
+std::uint8_t flag_of(Action action) { return action == Action::undo ? 2 : 1; }
+
+}  // namespace
+
+Partition::PollState& Partition::open_poll(Poll poll, std::function<bool()> alive, FinishPoll finish, Time now) {
+  metrics_.polls.Increment();
+  const PollId id = next_poll_++;
+  if (!poll.poll_id.empty()) {
+    // The same poll again: whoever waited under this name has lost its connection.
+    const auto before = polls_by_name_.find(poll.poll_id);
+    if (before != polls_by_name_.end()) answer_poll(before->second);
+    polls_by_name_[poll.poll_id] = id;
+  }
+  auto state = std::make_unique<PollState>();
+  state->id = id;
+  state->poll = std::move(poll);
+  state->alive = std::move(alive);
+  state->finish = std::move(finish);
+  state->position = Position{};
+  state->end = ends_.emplace(now + state->poll.wait, [this, id](Time) {
+    const auto it = polls_.find(id);
+    it->second->end = ends_.end();
+    if (it->second->handed.empty()) answer_poll(id);  // else it is answered with the batch
+  });
+  for (const std::string& queue : state->poll.queues) polls_by_queue_[queue].insert(id);
+  return *polls_.emplace(id, std::move(state)).first->second;
+}
+
+bool Partition::answer_repeated(PollState& poll) {
+  if (poll.poll.poll_id.empty()) return false;
+  const auto it = leases_by_poll_.find(poll.poll.poll_id);
+  if (it == leases_by_poll_.end()) return false;
+  for (const auto& [number, sequence] : it->second) {
+    const Entry& entry = *entries_.at(number);
+    const engine::Lease* lease = entry.state.lease(sequence);
+    DTA_ASSERT(lease != nullptr);
+    auto handed = describe(entry, *lease);
+    if (!handed) continue;  // its payload cannot be read: the lease ends by itself and the error is in the log
+    poll.handed.push_back(std::move(*handed));
+    poll.position = std::max(poll.position, entry.last_position);
+  }
+  if (poll.handed.empty()) return false;
+  answer_poll(poll.id);
+  return true;
+}
+
+// The item was out of date: its task is withdrawn, leased or done by now, or in backoff and will be ready later.
+void Partition::queue_again(Entry& entry, projections::WorkItem item, Time now) {
+  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+    if (ready.task != item.task || ready.action != item.action) continue;
+    item.at = ready.at;
+    entry.queued[entry.machine->flat(item.task)] |= flag_of(item.action);
+    work_.add(engine::queue_of(*entry.machine, item.task, item.action), item, now);
+  }
+}
+
+void Partition::fill(PollState& poll, Time now) {
+  std::map<TransactionNumber, std::vector<engine::HandOut::Item>> chosen;
+  std::size_t count = poll.handed.size();
+  const bool alive = !poll.alive || poll.alive();
+  for (const std::string& queue : poll.poll.queues) {
+    while (alive && count < poll.poll.max) {
+      const auto item = work_.take(queue);
+      if (!item) break;
+      const auto it = entries_.find(item->number);
+      if (it == entries_.end()) continue;
+      Entry& entry = *it->second;
+      entry.queued[entry.machine->flat(item->task)] &= static_cast<std::uint8_t>(~flag_of(item->action));
+      if (!can_be_handed_out(entry, *item, now)) {
+        queue_again(entry, *item, now);
+        continue;
+      }
+      chosen[item->number].push_back({item->task, item->action});
+      ++count;
+    }
+  }
+  for (const auto& [number, items] : chosen) {
+    Turn turn(*entries_.at(number));
+    hand_out(turn, poll, items, now);
+    seal(turn, now);
+  }
+}
+
+void Partition::settle_poll(PollState& poll) {
+  if (!poll.handed.empty()) return;
+  if (poll.poll.wait.ms > 0 && (!poll.alive || poll.alive())) return;
+  answer_poll(poll.id);
+}
+
+void Partition::match(Turn& turn, Time now) {
+  if (polls_.empty()) return;
+  Entry& entry = turn.entry;
+  std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
+  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+    if (ready.at > now || (entry.queued[entry.machine->flat(ready.task)] & flag_of(ready.action)) != 0) continue;
+    const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
+    if (work_.has(queue)) continue;  // others came first
+    const auto waiting = polls_by_queue_.find(queue);
+    if (waiting == polls_by_queue_.end()) continue;
+    for (PollId id : waiting->second) {
+      PollState& poll = *polls_.at(id);
+      auto& items = chosen[id];
+      if (!poll.wants_more() || poll.handed.size() + items.size() >= poll.poll.max) continue;
+      items.push_back({ready.task, ready.action});
+      break;
+    }
+  }
+  for (const auto& [id, items] : chosen)
+    if (!items.empty()) hand_out(turn, *polls_.at(id), items, now);
+}
+
+void Partition::hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now) {
+  Entry& entry = turn.entry;
+  const auto decision = decide(turn, engine::HandOut{items, poll.poll.worker, poll.poll.poll_id}, now);
+  DTA_ASSERT(decision.has_value());  // every item was ready, and a hand-out reads no payload
+  if (poll.handed.empty()) filled_.push_back(poll.id);
+  poll.position = std::max(poll.position, built().next());
+  const auto& leases = entry.state.leases;
+  for (auto lease = leases.end() - static_cast<std::ptrdiff_t>(items.size()); lease != leases.end(); ++lease) {
+    ++open_leases_;
+    if (!lease->poll_id.empty()) leases_by_poll_[lease->poll_id].emplace(entry.number, lease->sequence);
+    if (auto handed = describe(entry, *lease)) poll.handed.push_back(std::move(*handed));
+  }
+}
+
+Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lease) {
+  const engine::State& s = entry.state;
+  const engine::TaskState& t = s.tasks[entry.machine->flat(lease.task)];
+  const bool undo = lease.action == Action::undo;
+  HandOut out;
+  out.token = lease_token(entry.number, lease.sequence, lease.leased_at);
+  out.transaction = s.id;
+  out.definition = s.definition;
+  out.version = s.version;
+  out.step = entry.machine->step(lease.task.step).name;
+  out.task = entry.machine->task(lease.task).name;
+  out.queue = engine::queue_of(*entry.machine, lease.task, lease.action);
+  out.instance = lease.task.instance;
+  out.attempt = lease.attempt;
+  out.generation = t.generation;
+  out.order = undo ? t.order : 1;
+  out.action = lease.action;
+  out.idempotency_key = s.id + "/" + out.step + "/" + out.task + "/" + std::to_string(out.instance) + "/" + std::to_string(out.generation) +
+                        (undo ? "/undo/" : "/do/") + std::to_string(out.order);
+  out.lease_until = engine::lease_until(lease, entry.beats);
+  out.heartbeat = lease.heartbeat_timeout;
+  out.headers = s.headers;
+  auto input = payload(entry, t.input.present() ? t.input : s.input);
+  if (!input) return tl::unexpected<Error>(input.error());
+  out.input = std::move(*input);
+  if (undo && s.bits.test(entry.machine->bit(engine::TaskBit::done, entry.machine->flat(lease.task)))) {
+    auto output = payload(entry, t.output);
+    if (!output) return tl::unexpected<Error>(output.error());
+    out.output = output->empty() ? "null" : std::move(*output);
+  }
+  if (!undo && t.heartbeat.present()) {
+    auto detail = payload(entry, t.heartbeat);
+    if (!detail) return tl::unexpected<Error>(detail.error());
+    out.heartbeat_detail = std::move(*detail);
+  }
+  return out;
+}
+
+Partition::PollState* Partition::waiting_poll(const std::string& queue) {
+  const auto waiting = polls_by_queue_.find(queue);
+  if (waiting == polls_by_queue_.end()) return nullptr;
+  for (PollId id : waiting->second)
+    if (PollState& poll = *polls_.at(id); poll.wants_more()) return &poll;
+  return nullptr;
+}
+
+// Takes the poll off the queues and answers it with what it has, once that is durable.
+void Partition::answer_poll(PollId id) {
+  const auto it = polls_.find(id);
+  if (it == polls_.end()) return;
+  const std::unique_ptr<PollState> poll = std::move(it->second);
+  polls_.erase(it);
+  if (poll->end != ends_.end()) ends_.erase(poll->end);
+  for (const std::string& queue : poll->poll.queues) {
+    const auto waiting = polls_by_queue_.find(queue);
+    if (waiting == polls_by_queue_.end()) continue;
+    waiting->second.erase(id);
+    if (waiting->second.empty()) polls_by_queue_.erase(waiting);
+  }
+  const auto named = polls_by_name_.find(poll->poll.poll_id);
+  if (named != polls_by_name_.end() && named->second == id) polls_by_name_.erase(named);
+  if (poll->handed.empty()) metrics_.polls_empty.Increment();
+  after(poll->position, [finish = std::move(poll->finish), handed = std::move(poll->handed)](const Error* failed) mutable {
+    finish(failed, std::move(handed));
+  });
+}
+
+void Partition::forget_lease(Entry& entry, const engine::Lease& lease) {
+  --open_leases_;
+  std::erase_if(entry.beats, [&](const engine::Beat& beat) { return beat.lease == lease.sequence; });
+  entry.last_details.erase(lease.sequence);
+  const auto it = leases_by_poll_.find(lease.poll_id);
+  if (it == leases_by_poll_.end()) return;
+  it->second.erase({entry.number, lease.sequence});
+  if (it->second.empty()) leases_by_poll_.erase(it);
+}
+
+}  // namespace dta::server
