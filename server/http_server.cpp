@@ -115,6 +115,8 @@ class HttpServer::Impl {
   void sweep();
   void run();
   void stop();
+  void drain();
+  void finish();
   void release(std::vector<std::string> hand_outs);
   std::shared_ptr<Connection> find(Ticket ticket);
   void next_page(Ticket ticket, std::shared_ptr<PageSource> source);
@@ -128,13 +130,13 @@ class HttpServer::Impl {
   HttpServer* face = nullptr;
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
-  asio::steady_timer sweep_timer{io};
+  asio::steady_timer sweep_timer{io}, stop_timer{io};
   std::chrono::milliseconds sweep_every{1000};
   std::shared_ptr<Outbox> outbox;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;
   std::uint64_t last_connection = 0;
   std::uint16_t listen_port = 0;
-  bool draining = false, accept_due = false;
+  bool draining = false, stopping = false, accept_due = false;
   std::string date;
   Steady::time_point swept_at{};
   Routed scratch;  // of routing; its memory is used again
@@ -159,7 +161,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void expire();
   void die();
   void drain() {
-    if (phase_ == Phase::head && !reader_.begun() && in_begin_ == in_end_) die();
+    if (phase_ == Phase::closing || (phase_ == Phase::head && !reader_.begun() && in_begin_ == in_end_)) die();
   }
 
   bool working(std::uint64_t request) const { return request == request_ && phase_ == Phase::working; }
@@ -523,7 +525,7 @@ void Connection::written() {
 // The last answer is written: close our half, and read on until the other side has closed its own, so that no reset
 // destroys the answer on its way (RFC 9112, 9.6).
 void Connection::linger() {
-  if (eof_) return die();
+  if (eof_ || server_.stopping) return die();
   error_code error;
   socket_.shutdown(tcp::socket::shutdown_send, error);
   if (error) return die();
@@ -560,6 +562,7 @@ void Connection::die() {
   server_.release(std::move(hand_outs_));
   server_.connections.erase(id_);
   server_.metrics.http_connections.Set(static_cast<double>(server_.connections.size()));
+  if (server_.stopping && server_.connections.empty()) server_.finish();
 }
 
 }  // namespace
@@ -656,15 +659,32 @@ void HttpServer::Impl::stop() {
   if (!thread.joinable()) return;
   reading->stop();
   asio::post(io, [this] {
-    draining = true;
-    error_code ignored;
-    acceptor.close(ignored);
-    sweep_timer.cancel();
-    while (!connections.empty()) connections.begin()->second->die();
+    stopping = true;
+    drain();
+    if (connections.empty()) return finish();
+    stop_timer.expires_after(length(settings.times.stop));
+    stop_timer.async_wait([this](const error_code& error) {
+      if (!error) finish();
+    });
   });
   // io.run() returns by itself when the last handler of the last connection has ended.
   thread.join();
   outbox->close();
+}
+
+void HttpServer::Impl::drain() {
+  draining = true;
+  error_code ignored;
+  acceptor.close(ignored);
+  std::vector<std::shared_ptr<Connection>> open;
+  for (const auto& [id, connection] : connections) open.push_back(connection);
+  for (const auto& connection : open) connection->drain();
+}
+
+void HttpServer::Impl::finish() {
+  sweep_timer.cancel();
+  stop_timer.cancel();
+  while (!connections.empty()) connections.begin()->second->die();
 }
 
 void HttpServer::Impl::release(std::vector<std::string> hand_outs) {
@@ -725,14 +745,7 @@ std::uint16_t HttpServer::listen_port() const {
 }
 
 void HttpServer::drain() {
-  asio::post(impl_->io, [impl = impl_.get()] {
-    impl->draining = true;
-    error_code ignored;
-    impl->acceptor.close(ignored);
-    std::vector<std::shared_ptr<Connection>> open;
-    for (const auto& [id, connection] : impl->connections) open.push_back(connection);
-    for (const auto& connection : open) connection->drain();
-  });
+  asio::post(impl_->io, [impl = impl_.get()] { impl->drain(); });
 }
 
 void HttpServer::stop() {

@@ -31,6 +31,7 @@ struct HttpTimes {
   schema::Duration keep_alive{120'000};  // between two requests: else closed without a word
   schema::Duration write_idle{30'000};   // for a piece of an answer to be taken: else closed
   schema::Duration linger{2'000};        // to read an answer that closes the connection
+  schema::Duration stop{1'000};          // stop(): for answers under way to be written
 };
 
 struct HttpSettings {
@@ -79,7 +80,7 @@ class HttpServer {
   std::uint16_t listen_port() const;
   // Any thread. Takes no new connection, closes idle ones, and closes every other after the answer under way.
   void drain();
-  // Any thread but the io thread. Ends both threads; what was not answered is closed.
+  // Any thread but the io thread, once. Ends both threads; answers under way get a moment, then all is closed.
   void stop();
 
   // For the routes, on the io thread only. Each request is answered once: answer, refuse or stream.
