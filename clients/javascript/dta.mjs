@@ -457,12 +457,13 @@ export class Task {
     /** @type {Record<string, string>} */ this.headers = leased.headers ?? {};
     /** @type {any} set it: sent with the next heartbeat, the next attempt finds it in `heartbeat` */ this.detail = undefined;
     /** @type {boolean} the server asked to stop, or the lease is lost */ this.stopAsked = false;
+    /** @type {boolean} the worker itself stops and cannot wait any longer */ this.workerStops = false;
     /** @type {number} on performance.now(): the lease's end less the margin */ this.deadline = 0;
     /** @type {number} */ this.nextBeat = performance.now() + (this.heartbeatMs ?? 0) / 3;
     this.extend(leased.lease_ms);
   }
 
-  /** Aborted when the server asks to stop and when the lease is about to end. @type {AbortSignal} */
+  /** Aborted when the server or the worker asks to stop and when the lease is about to end. @type {AbortSignal} */
   get signal() {
     return this.#abort.signal;
   }
@@ -475,6 +476,7 @@ export class Task {
   /** For long handlers, between two pieces of work: throws TaskFailed when it is time to stop.
    * @param {'none' | 'unknown'} [effect] */
   check(effect = 'none') {
+    if (this.workerStops) throw new TaskFailed('worker_stops', 'this worker is being stopped', { effect });
     if (this.stopAsked) throw new TaskFailed('stopped', 'the server asked to stop', { retryable: false, effect });
     if (this.remainingMs <= 0) throw new TaskFailed('lease_ending', 'the lease is about to end', { effect });
   }
@@ -487,9 +489,10 @@ export class Task {
     this.#timer.unref();
   }
 
-  /** The worker's. */
-  askToStop() {
-    this.stopAsked = true;
+  /** The worker's. @param {boolean} workerStops */
+  askToStop(workerStops) {
+    if (workerStops) this.workerStops = true;
+    else this.stopAsked = true;
     this.#abort.abort();
   }
 
@@ -504,7 +507,8 @@ export class Task {
 
 /**
  * Polls queues, runs handlers, reports results. One poll is outstanding at a time, for all the free slots; results travel
- * with it (`then_lease`) where they can, and beside it while it waits. stop() finishes what is begun and releases what is not.
+ * with it (`then_lease`) where they can, and beside it while it waits. stop() finishes what is begun and releases what is not;
+ * handlers that still run after two thirds of `stopWithinMs` are asked to stop.
  */
 export class Worker {
   #client;
@@ -821,10 +825,13 @@ export class Worker {
   async #leaseLoop() {
     while (!this.#finished()) {
       const now = performance.now();
+      if (this.#stopping && now > this.#giveUp - this.#stopWithinMs / 3) {
+        for (const task of this.#running.values()) task.askToStop(true);
+      }
       const beating = [...this.#running.values()].filter((task) => task.heartbeatMs);
       const due = beating.filter((task) => task.nextBeat <= now).slice(0, RESULTS_MAX);
       if (!due.length) {
-        await this.#change(Math.max(1, Math.min(500, ...beating.map((task) => task.nextBeat - now))));
+        await this.#change(Math.max(1, Math.min(500, this.#stopWithinMs / 10, ...beating.map((task) => task.nextBeat - now))));
         continue;
       }
       for (const task of due) task.nextBeat = now + /** @type {number} */ (task.heartbeatMs) / 3;
@@ -845,7 +852,7 @@ export class Worker {
     tasks.forEach((task, i) => {
       const answer = answers[i] ?? {};
       if (answer.ok) task.extend(answer.lease_ms);
-      if (answer.stop || answer.problem?.code === 'stale_lease') task.askToStop();
+      if (answer.stop || answer.problem?.code === 'stale_lease') task.askToStop(false);
     });
   }
 }

@@ -594,6 +594,7 @@ class Task:
     _detail: Any = dataclasses.field(default=None, repr=False)
     _next_beat: float = dataclasses.field(default=0.0, repr=False)
     _asked: threading.Event = dataclasses.field(default_factory=threading.Event, repr=False)
+    _worker_stops: bool = dataclasses.field(default=False, repr=False)
 
     @property
     def action_key(self) -> str:
@@ -607,7 +608,8 @@ class Task:
 
     @property
     def stop_asked(self) -> bool:
-        """Whether the server asked to stop (only tasks with a heartbeat hear of it), or the lease is lost."""
+        """Whether the server asked to stop (only tasks with a heartbeat hear of it), the lease is lost, or the worker
+        itself stops and cannot wait any longer."""
         return self._asked.is_set()
 
     def report(self, detail: Any) -> None:
@@ -616,6 +618,8 @@ class Task:
 
     def check(self, effect: str = "none") -> None:
         """For long handlers, between two pieces of work: raises TaskFailed when it is time to stop."""
+        if self._worker_stops:
+            raise TaskFailed("worker_stops", "this worker is being stopped", retryable=True, effect=effect)
         if self.stop_asked:
             raise TaskFailed("stopped", "the server asked to stop", retryable=False, effect=effect)
         if self.remaining <= 0:
@@ -642,7 +646,8 @@ class Worker:
     """Polls queues, runs handlers, reports results. Handlers run in threads, at most `concurrency` at a time.
 
     One poll is outstanding at a time, for all the free slots; results travel with it (`then_lease`) where they can, and
-    beside it while it waits. stop() finishes what is begun and releases what is not.
+    beside it while it waits. stop() finishes what is begun and releases what is not; handlers that still run after two
+    thirds of `stop_within` seconds are asked to stop.
     """
 
     def __init__(self, client: Union[Client, str, None] = None, *, name: Optional[str] = None, concurrency: int = 8,
@@ -768,8 +773,9 @@ class Worker:
                 with self._changed:
                     self._polling = False
                     self._changed.notify_all()
+            received = time.monotonic()
             for leased in tasks:
-                self._begin(leased)
+                self._begin(leased, received)
 
     def _poll(self, poll: dict[str, Any], batch: list[tuple[str, str]]) -> list[dict[str, Any]]:
         """One poll, repeated with the same id until it is answered; the results that travel with it are settled."""
@@ -803,14 +809,13 @@ class Worker:
         except DtaError:
             return []  # those leases end by themselves
 
-    def _begin(self, leased: dict[str, Any]) -> None:
+    def _begin(self, leased: dict[str, Any], received: float) -> None:
         task = _pick(Task, leased, output_known=bool(leased.get("output_known")), headers=leased.get("headers") or {},
-                     deadline=0.0, _detail=None, _next_beat=0.0, _asked=threading.Event())
-        now = time.monotonic()
+                     deadline=0.0, _detail=None, _next_beat=0.0, _asked=threading.Event(), _worker_stops=False)
         lease_s = task.lease_ms / 1000
-        task.deadline = now + lease_s - _margin(lease_s)
+        task.deadline = received + lease_s - _margin(lease_s)
         if task.heartbeat_ms:
-            task._next_beat = now + task.heartbeat_ms / 3000
+            task._next_beat = received + task.heartbeat_ms / 3000
         handler = self._handlers.get((task.queue, task.kind))
         with self._changed:
             begin = handler is not None and not self._stopping
@@ -953,16 +958,21 @@ class Worker:
         """Keeps the leases of tasks that ask for heartbeats."""
         while True:
             with self._changed:
+                now = time.monotonic()
+                if self._stopping:
+                    if self._polling:
+                        self._poll_channel.interrupt()  # again: the first time may have come before it was connected
+                    if now > self._give_up - self._stop_within / 3:
+                        for task in self._running.values():
+                            task._worker_stops = True
+                            task._asked.set()
                 if self._finished():
                     return
-                if self._stopping and self._polling:
-                    self._poll_channel.interrupt()  # again: the first time may have come before it was connected
-                now = time.monotonic()
                 beating = [task for task in self._running.values() if task.heartbeat_ms]
                 due = [task for task in beating if task._next_beat <= now]
                 if not due:
                     until = min((task._next_beat for task in beating), default=now + 0.5)
-                    self._changed.wait(min(until - now, 0.5))
+                    self._changed.wait(min(until - now, 0.5, self._stop_within / 10))
                     continue
                 for task in due:
                     task._next_beat = now + (task.heartbeat_ms or 0) / 3000

@@ -237,6 +237,25 @@ withServer('a stop finishes what is begun and releases what is not', async (serv
   assert.deepEqual(server.released, [['late', 0]]);
 });
 
+withServer('a stop that lasts too long asks the handlers', async (server, client, worker) => {
+  const one = worker({ stopWithinMs: 3000 });
+  let begun;
+  const working = new Promise((resolve) => { begun = resolve; });
+  one.handle('q', {
+    do: async (task) => {
+      begun();
+      await new Promise((resolve) => task.signal.addEventListener('abort', resolve));
+      task.check();
+    },
+  });
+  server.offer('k', 'q');
+  void one.start();
+  await working;
+  await one.stop();
+  const result = await server.result('k');
+  assert.deepEqual([result.error.code, result.retryable], ['worker_stops', true]);
+});
+
 withServer('a stop does not wait for an idle poll', async (server, client, worker) => {
   const one = worker({ pollWaitMs: 60_000 });
   one.handle('q', { do: () => undefined });

@@ -289,6 +289,23 @@ class WorkerRuns(Case):
         self.assertEqual(self.server.results, {"begun": {"token": "begun", "output": "finished"}})
         self.assertEqual(self.server.released, [("late", 0)])
 
+    def test_a_stop_that_lasts_too_long_asks_the_handlers(self):
+        worker = self.worker(stop_within=3)
+        begun = threading.Event()
+
+        @worker.do("q")
+        def work(task):
+            begun.set()
+            task._asked.wait(30)
+            task.check()
+
+        self.server.offer("k", "q")
+        worker.start()
+        self.assertTrue(begun.wait(30))
+        worker.stop()
+        result = self.result("k")
+        self.assertEqual((result["error"]["code"], result["retryable"]), ("worker_stops", True))
+
     def test_a_stop_does_not_wait_for_an_idle_poll(self):
         worker = self.worker(poll_wait=60)
         worker.do("q")(lambda task: None)
