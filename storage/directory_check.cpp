@@ -101,20 +101,20 @@ class Check {
     std::string bytes;
     if (Status ok = read(name, bytes); !ok) return ok;
     bool readable = true;
-    std::size_t records = 0;
-    const std::optional<FileDamage> damage = scan_log_file(bytes, [&](std::string_view record) {
-      readable = readable && read_manifest_record(record, oldest_log_);
-      ++records;
-    });
+    ManifestState manifest;
+    const std::optional<FileDamage> damage = scan_log_file(
+        bytes, [&](std::string_view record) { readable = readable && read_manifest_record(record, manifest); });
     if (!readable) return damaged(fmt::format("{} holds a record that cannot be read.", path(name)));
     if (damage) {
       const auto no_matter_what = [](std::string_view) { return true; };
       // A manifest's tail is torn only if the write never completed; then the state before it is still whole on disk.
-      if (records == 0 || damage->length_flipped || find_intact_record(bytes, damage->offset + 1, no_matter_what))
+      if (!manifest.whole() || damage->length_flipped || find_intact_record(bytes, damage->offset + 1, no_matter_what))
         return damaged(fmt::format("{} is damaged at offset {}: {}.", path(name), damage->offset, damage->what));
       state_.cuts.push_back({name, damage->cut_at, damage->what});
       state_.bytes_to_cut += bytes.size() - damage->cut_at;
     }
+    if (!manifest.whole()) return damaged(fmt::format("{} ends too early.", path(name)));
+    oldest_log_ = *manifest.log_number;
     // An edit that got lost would have changed this number, and the file it named before is gone.
     if (oldest_log_ != 0 && !names_.logs.contains(oldest_log_))
       return damaged(fmt::format("{} needs the log file {:06}.log, which does not exist.", path(name), oldest_log_));

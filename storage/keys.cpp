@@ -47,7 +47,8 @@ std::string definition_key(std::string_view name, std::uint32_t version) {
 }
 
 std::string describe_key(std::string_view key) {
-  if (key.empty()) return "empty key";
+  if (key.empty()) return "beginning";
+  if (key.size() == 1) return fmt::format("first key of kind {}", hex(key));
   const char* at = key.data() + 1;
   switch (static_cast<KeyKind>(key.front())) {
     case KeyKind::meta:

@@ -159,7 +159,7 @@ std::optional<LoggedWrite> read_logged_write(std::string_view record) {
   return write;
 }
 
-bool read_manifest_record(std::string_view record, std::uint64_t& log_number) {
+bool read_manifest_record(std::string_view record, ManifestState& state) {
   const auto number = [&record] {
     std::uint64_t value = 0;
     return take_varint(record, value) ? std::optional<std::uint64_t>(value) : std::nullopt;
@@ -179,13 +179,15 @@ bool read_manifest_record(std::string_view record, std::uint64_t& log_number) {
         read = bytes();
         break;
       case 2:  // log number
-        if (const auto value = number()) {
-          log_number = *value;
-          read = true;
-        }
+        state.log_number = number();
+        read = state.log_number.has_value();
         break;
       case 3:  // next file number
+        read = state.next_file = number().has_value();
+        break;
       case 4:  // last sequence
+        read = state.last_sequence = number().has_value();
+        break;
       case 9:  // previous log number, no longer in use
         read = number().has_value();
         break;

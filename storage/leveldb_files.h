@@ -37,8 +37,15 @@ struct LoggedWrite {
 // Nothing when the bytes are no write batch.
 std::optional<LoggedWrite> read_logged_write(std::string_view record);
 
-// The number of the oldest log file that a manifest still needs, after one more of its records; false when the record
-// is none.
-bool read_manifest_record(std::string_view record, std::uint64_t& log_number);
+// What a manifest says, as far as it was read.
+struct ManifestState {
+  std::optional<std::uint64_t> log_number;  // of the oldest log file that is still needed; 0: all of them
+  bool next_file = false, last_sequence = false;
+
+  // LevelDB cannot open without these; CURRENT names a manifest only after they are durable in it.
+  bool whole() const { return log_number && next_file && last_sequence; }
+};
+// False when the record is none.
+bool read_manifest_record(std::string_view record, ManifestState& state);
 
 }  // namespace dta::storage

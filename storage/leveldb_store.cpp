@@ -34,8 +34,12 @@ class LevelDbCursor final : public Cursor {
  public:
   explicit LevelDbCursor(std::unique_ptr<leveldb::Iterator> iterator) : iterator_(std::move(iterator)) {}
 
-  void seek(std::string_view key) override { iterator_->Seek(slice(key)); }
+  void seek(std::string_view key) override {
+    sought_.assign(key);
+    iterator_->Seek(slice(key));
+  }
   void seek_before(std::string_view key) override {
+    sought_.assign(key);
     iterator_->Seek(slice(key));
     if (iterator_->Valid())
       iterator_->Prev();
@@ -48,12 +52,12 @@ class LevelDbCursor final : public Cursor {
   std::string_view value() const override { return {iterator_->value().data(), iterator_->value().size()}; }
   Status status() const override {
     if (iterator_->status().ok()) return {};
-    return from_leveldb(iterator_->status(), iterator_->Valid() ? fmt::format("Reading at the {}", describe_key(key()))
-                                                                : std::string("Reading"));
+    return from_leveldb(iterator_->status(), fmt::format("Reading on from the {}", describe_key(sought_)));
   }
 
  private:
   const std::unique_ptr<leveldb::Iterator> iterator_;
+  std::string sought_;  // LevelDB does not say where a damaged block lies; this is the nearest that is known
 };
 
 class LevelDbView final : public View {
