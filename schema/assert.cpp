@@ -6,8 +6,9 @@
 namespace dta::schema {
 
 void assertion_failed(const char* expression, const char* file, int line) {
-  std::fprintf(stderr, "dta: a rule that must always hold was broken: %s (%s:%d); stopping before anything is written\n", expression, file,
-               line);
+  std::fprintf(stderr,
+               "dta: a rule that must always hold was broken: %s (%s:%d); stopping before anything is written\n",
+               expression, file, line);
   std::abort();
 }
 

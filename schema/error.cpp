@@ -12,6 +12,7 @@ using enum ErrorCode;
 using enum ErrorFamily;
 
 // Exit codes: 2 usage, 3 refused, 4 not found, 5 conflict, 6 service unavailable, 7 disk or damage, 8 bug.
+// clang-format off: a row is one line, so that the table can be read down its columns.
 constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {malformed_json, "malformed_json", refusal, 400, 2, "The body is not valid JSON", "Send one JSON document as RFC 8259 defines it, in UTF-8."},
     {invalid_argument, "invalid_argument", refusal, 400, 2, "A value is not acceptable", "Correct the value that the pointer names and send the request again."},
@@ -52,6 +53,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {connection_failed, "connection_failed", fault, 503, 6, "The server could not be reached", "Check that the server runs and that the address is right."},
     {internal, "internal", bug, 500, 8, "DTA broke its own rules", "Report this with the server's log."},
 }};
+// clang-format on
 
 constexpr bool in_order() {
   for (std::size_t i = 0; i < kTable.size(); ++i)
@@ -68,7 +70,9 @@ const ErrorInfo& info(ErrorCode code) {
   return kTable[index];
 }
 
-std::string_view to_string(ErrorCode code) { return info(code).name; }
+std::string_view to_string(ErrorCode code) {
+  return info(code).name;
+}
 
 std::optional<ErrorCode> parse_error_code(std::string_view name) {
   for (const ErrorInfo& row : kTable)

@@ -30,7 +30,9 @@ Hash sha256_of(std::span<const std::string_view> parts) {
   return hash;
 }
 
-Hash sha256(std::string_view bytes) { return sha256_of(std::span(&bytes, 1)); }
+Hash sha256(std::string_view bytes) {
+  return sha256_of(std::span(&bytes, 1));
+}
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

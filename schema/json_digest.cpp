@@ -119,7 +119,9 @@ const char* append_object(std::string& out, const char* p, const char* end) {
   }
   const auto not_rising = [](const Member& a, const Member& b) { return a.name >= b.name; };
   if (std::adjacent_find(found.begin(), found.end(), not_rising) != found.end()) {
-    std::stable_sort(found.begin(), found.end(), [](const Member& a, const Member& b) { return a.name < b.name; });
+    // Equal names stay in the order they came in, which their places tell.
+    std::sort(found.begin(), found.end(),
+              [](const Member& a, const Member& b) { return a.name != b.name ? a.name < b.name : a.begin < b.begin; });
     std::string ordered;
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (i + 1 < found.size() && found[i + 1].name == found[i].name) continue;

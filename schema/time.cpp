@@ -13,7 +13,8 @@ struct Unit {
   std::string_view suffix;
   std::int64_t ms;
 };
-// Longest first, so that formatting finds the largest exact unit; "ms" stands before "m" and "s" when parsing by suffix.
+// Longest first, so that formatting finds the largest exact unit; "ms" stands before "m" and "s" when parsing by
+// suffix.
 constexpr std::array<Unit, 5> kUnits{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 
 bool take_digits(std::string_view& text, std::size_t count, int& value) {
@@ -51,7 +52,8 @@ std::optional<Duration> parse_duration(std::string_view text) {
   }
   if (number.empty() || number.front() < '0' || number.front() > '9') return std::nullopt;
   double value = 0;
-  const auto [end, status] = std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
+  const auto [end, status] =
+      std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
   if (status != std::errc{} || end != number.data() + number.size()) return std::nullopt;
   const double ms = value * static_cast<double>(unit);
   if (!(ms <= static_cast<double>(kDurationMax.ms))) return std::nullopt;
@@ -71,17 +73,19 @@ std::string format_time(Time t) {
   const auto day = floor<days>(at);
   const year_month_day date{day};
   const hh_mm_ss<milliseconds> clock{at - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
 std::optional<Time> parse_time(std::string_view text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (!take_digits(text, 4, year) || !take(text, '-') || !take_digits(text, 2, month) || !take(text, '-') || !take_digits(text, 2, day))
+  if (!take_digits(text, 4, year) || !take(text, '-') || !take_digits(text, 2, month) || !take(text, '-') ||
+      !take_digits(text, 2, day))
     return std::nullopt;
   if (!take(text, 'T') && !take(text, 't')) return std::nullopt;
-  if (!take_digits(text, 2, hour) || !take(text, ':') || !take_digits(text, 2, minute) || !take(text, ':') || !take_digits(text, 2, second))
+  if (!take_digits(text, 2, hour) || !take(text, ':') || !take_digits(text, 2, minute) || !take(text, ':') ||
+      !take_digits(text, 2, second))
     return std::nullopt;
   std::int64_t ms = 0;
   if (take(text, '.')) {
@@ -96,7 +100,8 @@ std::optional<Time> parse_time(std::string_view text) {
     const bool east = take(text, '+');
     int h = 0, m = 0;
     if (!east && !take(text, '-')) return std::nullopt;
-    if (!take_digits(text, 2, h) || !take(text, ':') || !take_digits(text, 2, m) || h > 23 || m > 59) return std::nullopt;
+    if (!take_digits(text, 2, h) || !take(text, ':') || !take_digits(text, 2, m) || h > 23 || m > 59)
+      return std::nullopt;
     offset_minutes = (east ? 1 : -1) * (h * 60 + m);
   }
   const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
