@@ -25,7 +25,7 @@ struct Case {
   WorkMode mode;
 };
 
-// Keeps `open` sagas under way until told to stop; measures those that begin and end while it measures.
+// Keeps `open` sagas under way until told to stop; measures those that end while it measures.
 class Driver {
  public:
   Driver(HttpLoop& loop, const Case& which, std::string tag) : loop_(loop), case_(which), tag_(std::move(tag)) {
@@ -45,16 +45,15 @@ class Driver {
     const std::string body = "{\"tx\":\"" + tag_ + "-" + std::to_string(++count_) +
                              "\",\"fail\":" + (case_.fail ? "true" : "false") + ",\"amount\":1999}";
     const auto began = Clock::now();
-    const bool counts = measuring_;
     loop_.send(connection, "POST", "/v1/start/bench?id_from=/tx&wait_ms=60000", body,
-               [this, connection, began, counts](const Answer& answer) {
+               [this, connection, began](const Answer& answer) {
                  const char* wanted = case_.fail ? "\"phase\":\"compensated\"" : "\"phase\":\"completed\"";
                  if (answer.status / 100 != 2 || answer.body.find(wanted) == std::string_view::npos) {
                    std::fprintf(stderr, "dta_bench: a saga was answered %d: %.*s\n", answer.status,
                                 static_cast<int>(answer.body.size()), answer.body.data());
                    std::exit(1);
                  }
-                 if (counts && measuring_)
+                 if (measuring_)
                    latencies_ms_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - began).count());
                  if (stopping_) {
                    --open_;
@@ -106,6 +105,8 @@ void measure(const Options& options, const ServerProcess& server, const Case& wh
                events_made = server.counter("dta_events_total") - events;
   driver.stop();
   while (driver.open() > 0) loop.run_once(-1);
+  worker.stop();
+  while (!worker.idle()) loop.run_once(-1);
 
   std::vector<double>& latencies = driver.latencies_ms();
   std::sort(latencies.begin(), latencies.end());

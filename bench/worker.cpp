@@ -29,17 +29,21 @@ void publish_definition(std::uint16_t port) {
   std::exit(1);
 }
 
-Worker::Worker(HttpLoop& loop, WorkMode mode, int connections) : loop_(loop), mode_(mode) {
+Worker::Worker(HttpLoop& loop, WorkMode mode, int connections) : loop_(loop), mode_(mode), busy_(connections) {
   for (int i = 0; i < connections; ++i) poll(loop_.connect());
 }
 
 std::string Worker::poll_body() const {
   // A batch of 64 is a step of sixteen sagas; more makes single requests slow without saving much.
-  return mode_ == WorkMode::batch ? R"({"queues":["bench"],"max":64,"wait_ms":60000,"worker":"bench"})"
-                                  : R"({"queues":["bench"],"max":1,"wait_ms":60000,"worker":"bench"})";
+  return mode_ == WorkMode::batch ? R"({"queues":["bench"],"max":64,"wait_ms":1000,"worker":"bench"})"
+                                  : R"({"queues":["bench"],"max":1,"wait_ms":1000,"worker":"bench"})";
 }
 
 void Worker::poll(std::size_t connection) {
+  if (stopping_) {
+    --busy_;
+    return;
+  }
   loop_.send(connection, "POST", "/v1/lease", poll_body(),
              [this, connection](const Answer& answer) { take(connection, answer); });
 }
@@ -77,7 +81,7 @@ void Worker::return_results(std::size_t connection, std::string_view tasks) {
     at = next;
   }
   body += ']';
-  if (mode_ == WorkMode::batch) body.append(",\"then_lease\":").append(poll_body());
+  if (mode_ == WorkMode::batch && !stopping_) body.append(",\"then_lease\":").append(poll_body());
   body += '}';
   loop_.send(connection, "POST", "/v1/tasks/results", body,
              [this, connection](const Answer& answer) { take(connection, answer); });
@@ -100,6 +104,8 @@ int run_worker(const Options& options) {
   Worker worker(loop, options.one_task ? WorkMode::one_task : WorkMode::batch, connections);
   std::fprintf(stderr, "working on port %d with %d connections\n", options.port, connections);
   while (asked_to_stop == 0) loop.run_once(200);
+  worker.stop();
+  while (!worker.idle()) loop.run_once(-1);
   std::printf("{\"workload\":\"worker\",\"tasks\":%llu}\n", static_cast<unsigned long long>(worker.tasks_done()));
   return 0;
 }

@@ -26,6 +26,10 @@ class Worker {
  public:
   // Opens `connections` connections of the loop and sends a first poll on each.
   Worker(HttpLoop& loop, WorkMode mode, int connections);
+  // Sends no further poll; idle() as soon as every connection has had its answer and returned its results. A worker
+  // that just goes away would leave polls behind that may still be given tasks.
+  void stop() { stopping_ = true; }
+  bool idle() const { return busy_ == 0; }
   std::uint64_t tasks_done() const { return tasks_done_; }
 
  private:
@@ -36,6 +40,8 @@ class Worker {
 
   HttpLoop& loop_;
   WorkMode mode_;
+  bool stopping_ = false;
+  int busy_ = 0;  // connections with a request under way
   std::uint64_t tasks_done_ = 0;
 };
 

@@ -56,6 +56,8 @@ class TidyTest(unittest.TestCase):
         self.finds("floors", {"schema/x.cpp": '// x\n#include "word.h"\n'}, "not relative to the root")
         self.finds("floors", {"server/x.cpp": '// x\n#include "engine/decide.h"\n#include "storage/log.h"\n'}, "only server/partition*")
 
+        self.assertEqual(self.findings("floors", {"examples/order/x.cpp": '// x\n#include "sql.h"\n'}), [])
+
     def test_generated(self):
         self.finds("generated", {"schema/x.h": '// x\n#include "events_generated.h"\n'}, "schema/*.cpp only")
         self.finds("generated", {"engine/x.cpp": "// x\n#include <flatbuffers/flatbuffers.h>\n"}, "schema/*.cpp only")
