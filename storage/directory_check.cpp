@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "storage/leveldb_files.h"
 #include "storage/leveldb_store.h"
@@ -20,7 +21,8 @@ tl::unexpected<schema::Error> damaged(std::string message) {
 
 struct Names {
   std::map<std::uint64_t, std::string> logs;  // by number
-  bool current = false, tables = false;
+  std::set<std::uint64_t> tables;
+  bool current = false;
 };
 
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view suffix) {
@@ -63,7 +65,7 @@ class Check {
     for (const std::string& name : children) {
       if (const auto log = number_of(name, ".log")) names_.logs[*log] = name;
       names_.current = names_.current || name == "CURRENT";
-      names_.tables = names_.tables || number_of(name, ".ldb") || number_of(name, ".sst");
+      if (const auto table = number_of(name, ".ldb")) names_.tables.insert(*table);
       state_.head_exists = state_.head_exists || name == kHeadFileName;
     }
     return {};
@@ -85,7 +87,7 @@ class Check {
     if (state_.head && state_.head->position)
       return damaged(fmt::format("{} says that the log reaches position {}, but there is no file CURRENT beside it.",
                                  path(kHeadFileName), state_.head->position.value));
-    if (names_.tables || !names_.logs.empty())
+    if (!names_.tables.empty() || !names_.logs.empty())
       return damaged(fmt::format("There are files of a log in {}, but no file CURRENT.", directory_));
     return {};
   }
@@ -118,6 +120,9 @@ class Check {
     // An edit that got lost would have changed this number, and the file it named before is gone.
     if (oldest_log_ != 0 && !names_.logs.contains(oldest_log_))
       return damaged(fmt::format("{} needs the log file {:06}.log, which does not exist.", path(name), oldest_log_));
+    for (const std::uint64_t table : manifest.tables)
+      if (!names_.tables.contains(table))
+        return damaged(fmt::format("{} needs the table {:06}.ldb, which does not exist.", path(name), table));
     return {};
   }
 

@@ -195,10 +195,18 @@ bool read_manifest_record(std::string_view record, ManifestState& state) {
         read = number() && bytes();
         break;
       case 6:  // deleted table: level, number
-        read = number() && number();
+        if (number()) {
+          const auto table = number();
+          read = table.has_value();
+          state.tables.erase(table.value_or(0));
+        }
         break;
       case 7:  // new table: level, number, size, smallest key, largest key
-        read = number() && number() && number() && bytes() && bytes();
+        if (number()) {
+          const auto table = number();
+          read = table && number() && bytes() && bytes();
+          if (read) state.tables.insert(*table);
+        }
         break;
       default:
         break;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,7 @@ std::optional<LoggedWrite> read_logged_write(std::string_view record);
 struct ManifestState {
   std::optional<std::uint64_t> log_number;  // of the oldest log file that is still needed; 0: all of them
   bool next_file = false, last_sequence = false;
+  std::set<std::uint64_t> tables;  // by number
 
   // LevelDB cannot open without these; CURRENT names a manifest only after they are durable in it.
   bool whole() const { return log_number && next_file && last_sequence; }
