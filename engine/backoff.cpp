@@ -12,6 +12,7 @@ const schema::Backoff& rule_for(const schema::Retry& retry, std::string_view err
 }
 
 schema::Duration delay_after(const schema::Backoff& rule, std::uint32_t attempt, std::uint64_t draw) {
+  if (rule.first.ms == 0) return schema::Duration{0};  // 0 times a rate that has grown past every bound is no number
   const double grown = static_cast<double>(rule.first.ms) * std::pow(rule.rate, static_cast<double>(attempt) - 1.0);
   const double capped = std::min(grown, static_cast<double>(rule.cap.ms));
   const double part = static_cast<double>(draw >> 11) * 0x1.0p-53;  // [0, 1)

@@ -54,8 +54,8 @@ struct Decide {
     if (definition.form == Form::steps) {
       if (!definition.steps.empty()) enter_step(d, 0);
       judge(d);
-    } else if (definition.states[definition.initial].end == StateEnd::completed) {
-      d.emit(TransactionCompleted{});
+    } else {
+      begin_table(d);
     }
     return {};
   }

@@ -39,6 +39,7 @@ void fire_step_timers(Decider& d);
 void begin_compensation(Decider& d, schema::CompensationCause cause, std::string reason, std::string who);
 void judge_compensation(Decider& d);
 // table.cpp
+void begin_table(Decider& d);  // the initial state may be an end
 schema::Status append(Decider& d, const Append& command);
 void expire_table(Decider& d);
 

@@ -10,6 +10,8 @@ namespace {
 
 using namespace schema;
 
+constexpr const char* kTotalRanOut = "the task's total timeout ran out";
+
 // Applies the values that stand beside the bits; the bits of the event itself were applied before.
 class Apply {
  public:
@@ -48,7 +50,8 @@ class Apply {
   }
   void operator()(const StepMet&) {}
   void operator()(const StepFailed& e) {
-    if (!s_.failure.has_step) s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message};
+    // What the event names is what decided: a deadline may end a drain that an earlier failure began.
+    s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message};
     stop_open_tasks();
   }
   void operator()(const TaskLeased& e) {
@@ -93,7 +96,8 @@ class Apply {
     --t.attempt;
     t.status = TaskStatus::ready;
     t.at = e.not_before;
-    if (stopped) settle_without_success(e.attempt.task, t.error_code, "stopped before it was done");
+    // Only its total timeout asks a task to stop while the transaction is running.
+    if (stopped) settle_without_success(e.attempt.task, t.error_code, kTotalRanOut);
   }
   void operator()(const AttemptTimedOut& e) {
     end_lease(e.attempt);
@@ -103,13 +107,13 @@ class Apply {
   }
   void operator()(const TaskTimedOut& e) {
     TaskState& t = task(e.task);
-    const char* message = e.limit == TaskLimit::queue ? "no worker took the task within its queue timeout" : "the task's total timeout ran out";
+    const char* message = e.limit == TaskLimit::queue ? "no worker took the task within its queue timeout" : kTotalRanOut;
+    t.error_code = "dta.timeout";
     if (t.status == TaskStatus::leased) {
       for (Lease& lease : s_.leases)
         if (lease.task == e.task && lease.action == Action::perform) lease.stop_asked = true;
       return;
     }
-    t.error_code = "dta.timeout";
     settle_without_success(e.task, "dta.timeout", message, TaskBit::failed);
   }
   void operator()(const HeartbeatRecorded& e) { task(e.attempt.task).heartbeat = place(e.detail); }
@@ -140,7 +144,11 @@ class Apply {
   void operator()(const IncidentRaised& e) {
     s_.incidents.push_back(Incident{e.number, e.kind, e.task, e.code, e.message, true});
   }
-  void operator()(const Transitioned& e) { s_.table_state = e.to; }
+  void operator()(const Transitioned& e) {
+    s_.table_state = e.to;
+    // Expiry happens once: in the state it leads to its time is already over.
+    if (m_.definition().transitions[e.transition].on == "expired") s_.expires_at = Time::never();
+  }
   void operator()(const DefinitionPublished&) {}
 
   // Undos of the step whose turn it is become ready as soon as their tasks have settled.
@@ -242,14 +250,16 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
       if constexpr (requires { e.has_task; }) return e.step < machine.definition().steps.size() && (!e.has_task || machine.valid(e.task));
       return machine.valid(e.task);
     } else if constexpr (requires { e.transition; }) {
-      return e.transition < machine.definition().transitions.size() && e.from < machine.definition().states.size() &&
-             e.to < machine.definition().states.size();
+      const auto& transitions = machine.definition().transitions;
+      return e.transition < transitions.size() && transitions[e.transition].from == e.from && transitions[e.transition].to == e.to;
     } else if constexpr (requires { e.inputs; }) {
       return e.step < machine.definition().steps.size() &&
              std::all_of(e.inputs.begin(), e.inputs.end(),
                          [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
     } else if constexpr (requires { e.step; }) {
       return e.step < machine.definition().steps.size();
+    } else if constexpr (requires { e.cause; }) {
+      return !machine.definition().steps.empty();  // without steps there is nothing to compensate
     } else {
       return true;
     }
@@ -258,16 +268,20 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
   if (!std::visit(place_is_valid, event.event))
     return refuse(ErrorCode::illegal_event, kind + " names a step, task or transition that the definition does not have");
   if (!legal(bits, masks_of(machine, event.event))) return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
-  const auto lease_is_open = [&](const auto& e) {
+  const auto lease_fits = [&](const auto& e) {
     using E = std::decay_t<decltype(e)>;
-    if constexpr (requires { e.attempt.lease; } && !std::is_same_v<E, LateResult>) {
+    if constexpr (std::is_same_v<E, TaskLeased>) {
+      const TaskState& t = state.tasks[machine.flat(e.task)];
+      return e.action == Action::undo ? t.undo_status == UndoStatus::ready : t.status == TaskStatus::ready;
+    } else if constexpr (requires { e.attempt.lease; } && !std::is_same_v<E, LateResult>) {
       const Lease* lease = state.lease(e.attempt.lease);
       return lease != nullptr && lease->task == e.attempt.task && lease->action == e.attempt.action;
     } else {
       return true;
     }
   };
-  if (!std::visit(lease_is_open, event.event)) return refuse(ErrorCode::illegal_event, kind + " answers a lease that is not open");
+  if (!std::visit(lease_fits, event.event))
+    return refuse(ErrorCode::illegal_event, kind + " hands out a task that is not ready, or answers a lease that is not open");
   return {};
 }
 

@@ -52,11 +52,11 @@ struct RowOf {
     return row.sets(StepBit::entered, e.step).take();
   }
   Masks operator()(const StepMet& e) const {
-    return Row(machine).needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
+    return Row(machine).open().needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
         .forbids(TransactionBit::compensating).sets(StepBit::met, e.step).take();
   }
   Masks operator()(const StepFailed& e) const {
-    return Row(machine).needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
+    return Row(machine).open().needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
         .forbids(TransactionBit::compensating).sets(StepBit::failed, e.step).take();
   }
   Masks operator()(const TaskLeased& e) const {

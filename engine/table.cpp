@@ -26,13 +26,14 @@ const std::uint32_t* transition_for(const Machine& machine, std::size_t state, s
 Status rehearse(const Decider& d, const Append& command) {
   BitSet bits = d.s.bits;
   std::size_t state = d.s.table_state;
-  bool ended = d.s.ended();
+  bool ended = false;
   const Definition& definition = d.m.definition();
   for (std::size_t i = 0; i < command.items.size(); ++i) {
     const std::string& on = command.items[i].on;
     const std::string place = command.items.size() == 1 ? "" : "event " + std::to_string(i) + ": ";
-    if (ended) return refuse(ErrorCode::closed, place + "the transaction has ended in state '" + definition.states[state].name + "'");
-    const std::uint32_t* found = transition_for(d.m, state, on);
+    if (d.s.ended()) return refuse(ErrorCode::closed, place + "the transaction has ended in state '" + definition.states[state].name + "'");
+    // An event of this batch that leads to an end lets no other follow; the transaction itself is still open.
+    const std::uint32_t* found = ended ? nullptr : transition_for(d.m, state, on);
     Masks masks;
     if (found != nullptr) {
       const Transition& t = definition.transitions[*found];
@@ -51,19 +52,26 @@ Status rehearse(const Decider& d, const Append& command) {
   return {};
 }
 
-void take(Decider& d, std::uint32_t transition, const std::string& event_id, const std::string& data) {
-  const Transition& t = d.m.definition().transitions[transition];
-  Transitioned event{transition, t.from, t.to, event_id, {}};
-  event.data = d.attach(data);
-  d.emit(std::move(event));
-  switch (d.m.definition().states[t.to].end) {
+// The terminal event that follows from standing in a state that is an end.
+void end_if_due(Decider& d) {
+  switch (d.m.definition().states[d.s.table_state].end) {
     case StateEnd::none: return;
     case StateEnd::completed: d.emit(TransactionCompleted{}); return;
     case StateEnd::terminated: d.emit(TransactionTerminated{"the definition ends here", {}}); return;
   }
 }
 
+void take(Decider& d, std::uint32_t transition, const std::string& event_id, const std::string& data) {
+  const Transition& t = d.m.definition().transitions[transition];
+  Transitioned event{transition, t.from, t.to, event_id, {}};
+  event.data = d.attach(data);
+  d.emit(std::move(event));
+  end_if_due(d);
+}
+
 }  // namespace
+
+void begin_table(Decider& d) { end_if_due(d); }
 
 Status append(Decider& d, const Append& command) {
   if (d.s.form != Form::table)

@@ -117,7 +117,9 @@ void fire_task_timers(Decider& d) {
   // is copied because every event changes it.
   for (const Lease& lease : std::vector<Lease>(d.s.leases)) {
     if (d.s.lease(lease.sequence) == nullptr || lease_until(lease, d.inputs.beats) > d.now) continue;
-    time_out(d, *d.s.lease(lease.sequence));
+    // A copy of the lease as it is now (an earlier one may have had it asked to stop): the event below ends the original.
+    const Lease open = *d.s.lease(lease.sequence);
+    time_out(d, open);
     judge(d);
   }
   if (d.s.phase != Phase::running) return;
