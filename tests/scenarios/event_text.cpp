@@ -1,0 +1,160 @@
+// One overload an event kind: a new kind does not compile until scenarios can show it.
+#include "tests/scenarios/event_text.h"
+
+#include <fmt/format.h>
+
+namespace dta::scenarios {
+namespace {
+
+using namespace schema;
+
+class Text {
+ public:
+  Text(const Definition& definition, const std::vector<std::string>& payloads) : d_(definition), payloads_(payloads) {}
+
+  std::string operator()(const TransactionStarted& e) {
+    std::string text = fmt::format("{} v{}{}", e.definition, e.version, payload(" input ", e.input));
+    for (const Attribute& a : e.attributes) text += fmt::format(" {}={}", a.key, a.value);
+    if (e.expires_after.ms > 0) text += ", expires after " + format_duration(e.expires_after);
+    return text;
+  }
+  std::string operator()(const StepEntered& e) {
+    std::string text = step(e.step);
+    for (const ResolvedInput& i : e.inputs)
+      text += fmt::format(", {} gets {}", d_.steps[e.step].tasks[i.task].name, payload("", i.input));
+    return text;
+  }
+  std::string operator()(const StepMet& e) { return step(e.step); }
+  std::string operator()(const StepFailed& e) {
+    return fmt::format("{} {}{}{}", step(e.step), e.code, e.has_task ? " of " + task_text(d_, e.task) : "",
+                       quoted(e.message));
+  }
+  std::string operator()(const TaskLeased& e) {
+    std::string text = fmt::format("{} to {}", attempt({e.task, e.action, e.attempt, {}}), e.worker);
+    if (e.generation != 1) text += fmt::format(" generation {}", e.generation);
+    if (e.order != 1) text += fmt::format(" order {}", e.order);
+    return text;
+  }
+  std::string operator()(const TaskCompleted& e) {
+    const bool empty = e.attempt.action == Action::undo && !e.found;
+    return attempt(e.attempt) + payload(" output ", e.output) + (empty ? " found nothing" : "");
+  }
+  std::string operator()(const TaskFailed& e) {
+    return fmt::format("{} {}{}{}{}{}{}", attempt(e.attempt), e.code, quoted(e.message),
+                       e.effect == Effect::unknown ? " effect unknown" : "", e.retryable ? "" : " not retryable",
+                       payload(" details ", e.details), retry(e.retry_at));
+  }
+  std::string operator()(const TaskReleased& e) {
+    return fmt::format("{} not before {}", attempt(e.attempt), time_text(e.not_before));
+  }
+  std::string operator()(const AttemptTimedOut& e) {
+    return fmt::format("{} by {}{}", attempt(e.attempt), e.reason == LeaseEnd::heartbeat ? "heartbeat" : "attempt",
+                       retry(e.retry_at));
+  }
+  std::string operator()(const TaskTimedOut& e) {
+    return fmt::format("{} by {}", task_text(d_, e.task), e.limit == TaskLimit::queue ? "queue" : "total");
+  }
+  std::string operator()(const HeartbeatRecorded& e) { return attempt(e.attempt) + payload(" detail ", e.detail); }
+  std::string operator()(const LateResult& e) {
+    return fmt::format("{} {}{}{}", attempt(e.attempt), e.succeeded ? "succeeded" : "failed " + e.code,
+                       e.after_undo ? " after its undo" : "", payload(" output ", e.output));
+  }
+  std::string operator()(const CompensationStarted& e) {
+    const char* cause = e.cause == CompensationCause::step_failed ? "step_failed"
+                        : e.cause == CompensationCause::cancelled ? "cancelled"
+                                                                  : "expired";
+    return fmt::format("{}{}{}", cause, quoted(e.reason), e.who.empty() ? "" : " by " + e.who);
+  }
+  std::string operator()(const StepUndone& e) { return step(e.step); }
+  std::string operator()(const TransactionCompleted& e) { return payload("output ", e.output); }
+  std::string operator()(const TransactionCompensated& e) {
+    std::string text;
+    for (const NotUndone& n : e.not_undone)
+      text += fmt::format("{}{} ({})", text.empty() ? "not undone: " : ", ", task_text(d_, n.task),
+                          n.reason == NotUndoneReason::no_undo ? "no undo" : "given up");
+    return text;
+  }
+  std::string operator()(const TransactionTerminated& e) {
+    return fmt::format("\"{}\"{}", e.reason, e.who.empty() ? "" : " by " + e.who);
+  }
+  std::string operator()(const IncidentRaised& e) {
+    return fmt::format("{} {} {} {}{}", e.number,
+                       e.kind == IncidentKind::undo_failed ? "undo_failed" : "effect_after_undo", task_text(d_, e.task),
+                       e.code, quoted(e.message));
+  }
+  std::string operator()(const Transitioned& e) {
+    return fmt::format("{}: {} -> {}{}{}", d_.transitions[e.transition].on, d_.states[e.from].name,
+                       d_.states[e.to].name, e.event_id.empty() ? "" : " id " + e.event_id, payload(" data ", e.data));
+  }
+  std::string operator()(const DefinitionPublished& e) { return fmt::format("{} v{}", e.name, e.version); }
+
+ private:
+  std::string step(std::uint16_t index) const { return d_.steps[index].name; }
+  std::string attempt(const Attempt& a) const {
+    return fmt::format("{}{} attempt {}", a.action == Action::undo ? "undo of " : "", task_text(d_, a.task), a.number);
+  }
+  static std::string quoted(const std::string& text) { return text.empty() ? "" : " \"" + text + "\""; }
+  static std::string retry(Time at) { return at == Time::never() ? "" : ", again at " + time_text(at); }
+  // The payloads of an event come in the order in which they are asked for here.
+  std::string payload(const char* before, const PayloadRef& ref) {
+    return ref.present() ? before + payloads_.at(next_++) : "";
+  }
+
+  const Definition& d_;
+  const std::vector<std::string>& payloads_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+std::string event_text(const Happened& h) {
+  std::string text = fmt::format("{} {}", h.event.sequence.value, to_string(kind_of(h.event.event)));
+  const std::string rest = std::visit(Text(*h.definition, h.payloads), h.event.event);
+  return rest.empty() ? text : text + " " + rest;
+}
+
+std::string time_text(Time t) {
+  return t == Time::never() ? "never" : "+" + format_duration(t - kBegin);
+}
+
+std::string task_text(const Definition& definition, const TaskRef& task) {
+  return definition.steps[task.step].name + "/" + definition.steps[task.step].tasks[task.task].name;
+}
+
+std::vector<std::string> state_text(const engine::Machine& machine, const engine::State& state) {
+  using engine::TaskBit;
+  std::vector<std::string> lines{
+      fmt::format("{} v{} {} at {}", state.definition, state.version, engine::status(state), state.sequence.value)};
+  const Definition& d = machine.definition();
+  if (d.form == Form::table) {
+    lines.push_back("state " + d.states[state.table_state].name);
+    return lines;
+  }
+  static constexpr std::pair<TaskBit, const char*> kWords[] = {{TaskBit::done, "done"},
+                                                               {TaskBit::failed, "failed"},
+                                                               {TaskBit::unknown, "unknown"},
+                                                               {TaskBit::withdrawn, "withdrawn"},
+                                                               {TaskBit::undone, "undone"}};
+  for (std::size_t s = 0; s < d.steps.size(); ++s)
+    for (std::size_t i = 0; i < d.steps[s].tasks.size(); ++i) {
+      const TaskRef ref = machine.ref(s, i);
+      std::string line = task_text(d, ref);
+      for (const auto& [bit, word] : kWords)
+        if (state.bits.test(machine.bit(bit, machine.flat(ref)))) line += fmt::format(" {}", word);
+      for (const engine::Lease& lease : state.leases)
+        if (lease.task == ref)
+          line += fmt::format(" {} by {}{}", lease.action == Action::undo ? "undo leased" : "leased", lease.worker,
+                              lease.stop_asked ? ", asked to stop" : "");
+      const engine::TaskState& t = state.tasks[machine.flat(ref)];
+      if (t.status == engine::TaskStatus::ready) line += " ready from " + time_text(t.at);
+      if (t.undo_status == engine::UndoStatus::ready) line += " undo ready from " + time_text(t.undo_at);
+      if (t.undo_status == engine::UndoStatus::incident) line += " undo needs a person";
+      lines.push_back(line);
+    }
+  if (state.failure.has_step)
+    lines.push_back(fmt::format("failed by {}{}", state.failure.code,
+                                state.failure.has_task ? " of " + task_text(d, state.failure.task) : ""));
+  return lines;
+}
+
+}  // namespace dta::scenarios
