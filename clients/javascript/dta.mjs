@@ -1,5 +1,6 @@
 /**
- * The JavaScript client of DTA: start transactions, read them, and work for them. One file, Node 18 or newer, no packages.
+ * The JavaScript client of DTA: start transactions, read them, and work for them. One file, Node 18 or newer, no
+ * packages.
  *
  *     const client = new Client('http://127.0.0.1:7117');
  *     const order = await client.start('o-17', 'order', { input: { total: 4200 }, waitMs: 30000 });
@@ -9,13 +10,14 @@
  *     await worker.run();
  *
  * Invariants:
- * - Every call that changes something carries an id (start id, event id, request id, poll id, lease token), made here when
- *   the caller gives none, so that a request may be repeated and takes effect once. That is why retries are built in.
+ * - Every call that changes something carries an id (start id, event id, request id, poll id, lease token), made here
+ *   when the caller gives none, so that a request may be repeated and takes effect once. That is why retries are built
+ *   in.
  * - A lease is counted from the moment its answer was received, on the monotonic clock, less a margin.
  * - A result that the server has not acknowledged is kept and sent again with the same token.
  *
- * Everything runs on the event loop; up to `concurrency` handlers are under way at a time.
- * Numbers beyond 2^53 need `Client.raw`, since JSON.parse rounds them.
+ * Size: one file, because users copy it. Everything runs on the event loop; up to `concurrency` handlers are under way
+ * at a time. Numbers beyond 2^53 need `Client.raw`, since JSON.parse rounds them.
  */
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';
@@ -23,7 +25,9 @@ import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Codes after which the same request, with the same id, is sent again. */
-export const RETRYABLE = new Set(['connection_failed', 'overloaded', 'request_timeout', 'unavailable', 'outcome_unknown']);
+export const RETRYABLE = new Set([
+  'connection_failed', 'overloaded', 'request_timeout', 'unavailable', 'outcome_unknown',
+]);
 
 const WAIT_MS_MAX = 60_000; // the server holds an answer no longer
 const RESULTS_MAX = 1000; // results in one request
@@ -42,7 +46,8 @@ export class DtaError extends Error {
     const faults = problem.faults ?? [];
     const lines = faults.map((fault) => `\n  ${fault.pointer || '(whole)'}: ${fault.message}`).join('');
     const code = problem.code ?? 'internal';
-    super(`${code}: ${problem.detail ?? problem.title ?? ''}${lines}${problem.advice ? `\n  ${problem.advice}` : ''}`, { cause });
+    const advice = problem.advice ? `\n  ${problem.advice}` : '';
+    super(`${code}: ${problem.detail ?? problem.title ?? ''}${lines}${advice}`, { cause });
     this.name = 'DtaError';
     /** @type {string} stable; what programs test */
     this.code = code;
@@ -58,9 +63,9 @@ export class DtaError extends Error {
 }
 
 /**
- * Thrown by a handler: the task failed in a way the handler understands. `retryable` false means that trying again cannot
- * help; `effect` is 'none' when nothing was done, 'unknown' when the action may have taken effect (then it will be undone).
- * Any other exception counts as retryable with effect unknown.
+ * Thrown by a handler: the task failed in a way the handler understands. `retryable` false means that trying again
+ * cannot help; `effect` is 'none' when nothing was done, 'unknown' when the action may have taken effect (then it will
+ * be undone). Any other exception counts as retryable with effect unknown.
  */
 export class TaskFailed extends Error {
   /**
@@ -100,9 +105,11 @@ export class Outcome {
  * @property {unknown} [output]
  * @property {{code: string, message: string, step: string, task: string}} [error]
  */
-/** @typedef {{sequence: number, kind: string, recorded_at: string, [field: string]: unknown}} Event one line of a history */
+/** One line of a history.
+ * @typedef {{sequence: number, kind: string, recorded_at: string, [field: string]: unknown}} Event */
 /** @typedef {{id: string, definition: string, version: number, status: string, phase: string, attention: boolean,
- *             paused: boolean, attributes: Record<string, string>, started_at: string, ended_at: string | null}} Summary */
+ *             paused: boolean, attributes: Record<string, string>, started_at: string,
+ *             ended_at: string | null}} Summary */
 /** @typedef {{name: string, version: number, digest: string, created: boolean,
  *             warnings: {pointer: string, message: string}[]}} Published */
 /** @typedef {{id: string, first_sequence?: number, sequence: number, state?: string, status: string, phase: string,
@@ -126,9 +133,8 @@ const clampWait = (ms) => Math.max(0, Math.min(WAIT_MS_MAX, Math.trunc(ms)));
 const quote = (part) => encodeURIComponent(String(part));
 /** @param {Record<string, unknown>} pairs */
 const query = (pairs) => {
-  const text = new URLSearchParams(
-    Object.entries(pairs).filter(([, value]) => value !== undefined && value !== null).map(([key, value]) => [key, String(value)]),
-  ).toString();
+  const given = Object.entries(pairs).filter(([, value]) => value !== undefined && value !== null);
+  const text = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
   return text ? `?${text}` : '';
 };
 /** @param {string} text @returns {any[]} */
@@ -159,12 +165,13 @@ export class Client {
 
   /**
    * @param {string} [server] default: the environment variable DTA_SERVER, else http://127.0.0.1:7117
-   * @param {{timeoutMs?: number, retryForMs?: number}} [options] `timeoutMs`: what an answer may take beyond the wait that
+   * @param {{timeoutMs?: number, retryForMs?: number}} [options] `timeoutMs`: what an answer may take beyond the wait
+   * that
    *   was asked for; `retryForMs`: how long a call is repeated after connection_failed, overloaded, unavailable or
    *   outcome_unknown, always with the same ids
    */
-  constructor(server = process.env.DTA_SERVER || 'http://127.0.0.1:7117', { timeoutMs = 30_000, retryForMs = 30_000 } = {}) {
-    this.#url = new URL(server);
+  constructor(server, { timeoutMs = 30_000, retryForMs = 30_000 } = {}) {
+    this.#url = new URL(server ?? (process.env.DTA_SERVER || 'http://127.0.0.1:7117'));
     if (this.#url.protocol !== 'http:') throw new TypeError("the server's address has the form http://host:port");
     this.#timeoutMs = timeoutMs;
     this.#retryForMs = retryForMs;
@@ -198,11 +205,12 @@ export class Client {
     return new Promise((resolve, reject) => {
       const request = this.#open(method, target, body, this.#timeoutMs + waitMs, signal);
       const broken = (cause) => {
-        // An idle connection that the server closed meanwhile says nothing about the server: at once again, on a new one.
+        // An idle connection that the server closed meanwhile says nothing about the server: again, on a new one.
         if (request.reusedSocket && cause?.code === 'ECONNRESET' && !signal?.aborted) {
           resolve(this.once(method, target, body, { waitMs, signal }));
         } else {
-          reject(new DtaError({ code: 'connection_failed', detail: `${this.#url.host}: ${cause?.message}` }, { cause }));
+          const detail = `${this.#url.host}: ${cause?.message}`;
+          reject(new DtaError({ code: 'connection_failed', detail }, { cause }));
         }
       };
       request.on('error', broken);
@@ -272,17 +280,20 @@ export class Client {
    * @returns {Promise<Transaction & {created: boolean}>}
    */
   start(id, definition, { version, input, attributes, headers, waitMs = 0 } = {}) {
-    const body = { id, definition, version, input, attributes, headers, ...(waitMs > 0 && { wait_ms: clampWait(waitMs) }) };
+    const wait_ms = waitMs > 0 ? clampWait(waitMs) : undefined;
+    const body = { id, definition, version, input, attributes, headers, wait_ms };
     return this.#post('/v1/transactions', body, clampWait(waitMs));
   }
 
   /**
    * The state now, after event `at`, or as soon as the outcome is decided (at most `waitMs`).
-   * @param {string} id @param {{at?: number, waitMs?: number}} [options] @returns {Promise<Transaction & Record<string, any>>}
+   * @param {string} id @param {{at?: number, waitMs?: number}} [options]
+   * @returns {Promise<Transaction & Record<string, any>>}
    */
   async get(id, { at, waitMs = 0 } = {}) {
     const wait_ms = waitMs > 0 ? clampWait(waitMs) : undefined;
-    return JSON.parse(await this.raw('GET', `/v1/transactions/${quote(id)}${query({ at, wait_ms })}`, undefined, { waitMs: wait_ms ?? 0 }));
+    const target = `/v1/transactions/${quote(id)}${query({ at, wait_ms })}`;
+    return JSON.parse(await this.raw('GET', target, undefined, { waitMs: wait_ms ?? 0 }));
   }
 
   /**
@@ -381,8 +392,8 @@ export class Client {
   }
 
   /**
-   * Appends events to a transaction in table form, all or none. Events without an id get one here, so that a retried append
-   * takes effect once.
+   * Appends events to a transaction in table form, all or none. Events without an id get one here, so that a retried
+   * append takes effect once.
    * @param {string} id @param {NewEvent[]} events @param {{expected?: number | 'none' | 'any'}} [options]
    * @returns {Promise<Appended>}
    */
@@ -398,7 +409,8 @@ export class Client {
    */
   async events(cursor, { limit = 1000, waitMs = 0 } = {}) {
     const wait_ms = waitMs > 0 ? clampWait(waitMs) : undefined;
-    const rows = lines(await this.raw('GET', `/v1/events${query({ cursor, limit, wait_ms })}`, undefined, { waitMs: wait_ms ?? 0 }));
+    const target = `/v1/events${query({ cursor, limit, wait_ms })}`;
+    const rows = lines(await this.raw('GET', target, undefined, { waitMs: wait_ms ?? 0 }));
     return { cursor: rows.pop().cursor, events: rows };
   }
 
@@ -420,8 +432,8 @@ export class Client {
 const margin = (leaseMs) => Math.min(leaseMs * 0.1, 2000);
 
 /**
- * The key of the action that an undo's key belongs to. The last two parts of a key are do|undo and order; only an undo is
- * ever ordered again, so the action's order is 1.
+ * The key of the action that an undo's key belongs to. The last two parts of a key are do|undo and order; only an undo
+ * is ever ordered again, so the action's order is 1.
  * @param {string} key
  */
 export function actionKey(key) {
@@ -455,7 +467,8 @@ export class Task {
     /** @type {boolean} */ this.outputKnown = Boolean(leased.output_known);
     /** @type {any} the last detail that an earlier attempt reported */ this.heartbeat = leased.heartbeat;
     /** @type {Record<string, string>} */ this.headers = leased.headers ?? {};
-    /** @type {any} set it: sent with the next heartbeat, the next attempt finds it in `heartbeat` */ this.detail = undefined;
+    /** @type {any} set it: sent with the next heartbeat; the next attempt finds it in `heartbeat` */
+    this.detail = undefined;
     /** @type {boolean} the server asked to stop, or the lease is lost */ this.stopAsked = false;
     /** @type {boolean} the worker itself stops and cannot wait any longer */ this.workerStops = false;
     /** @type {number} on performance.now(): the lease's end less the margin */ this.deadline = 0;
@@ -502,13 +515,14 @@ export class Task {
   }
 }
 
-/** @typedef {(task: Task) => unknown} Handler its value, or that of its promise, is the output; see Outcome, TaskFailed */
+/** Its value, or that of its promise, is the output; see Outcome, TaskFailed.
+ * @typedef {(task: Task) => unknown} Handler */
 /** @typedef {{token: string, item: string}} Result item: encoded JSON */
 
 /**
- * Polls queues, runs handlers, reports results. One poll is outstanding at a time, for all the free slots; results travel
- * with it (`then_lease`) where they can, and beside it while it waits. stop() finishes what is begun and releases what is not;
- * handlers that still run after two thirds of `stopWithinMs` are asked to stop.
+ * Polls queues, runs handlers, reports results. One poll is outstanding at a time, for all the free slots; results
+ * travel with it (`then_lease`) where they can, and beside it while it waits. stop() finishes what is begun and
+ * releases what is not; handlers that still run after two thirds of `stopWithinMs` are asked to stop.
  */
 export class Worker {
   #client;
@@ -556,7 +570,8 @@ export class Worker {
   /** Begins to work; the promise settles when the worker has stopped. */
   start() {
     if (this.#handlers.size === 0) throw new TypeError('a worker needs at least one handler');
-    this.#done ??= Promise.all([this.#guard(this.#pollLoop()), this.#guard(this.#reportLoop()), this.#guard(this.#leaseLoop())]).then(() => undefined);
+    const loops = () => [this.#pollLoop(), this.#reportLoop(), this.#leaseLoop()].map((loop) => this.#guard(loop));
+    this.#done ??= Promise.all(loops()).then(() => undefined);
     return this.#done;
   }
 
@@ -656,11 +671,14 @@ export class Worker {
         this.#putBack(batch);
         return this.#drain(poll);
       }
-      const [path, body] = batch.length
-        ? ['/v1/tasks/results', `{"results":[${batch.map(({ item }) => item).join(',')}],"then_lease":${JSON.stringify(poll)}}`]
-        : ['/v1/lease', JSON.stringify(poll)];
+      const text = JSON.stringify(poll);
+      const items = batch.map(({ item }) => item).join(',');
+      const [path, body] = items
+        ? ['/v1/tasks/results', `{"results":[${items}],"then_lease":${text}}`]
+        : ['/v1/lease', text];
+      const options = { waitMs: this.#pollWaitMs, signal: this.#stop.signal };
       try {
-        const answer = JSON.parse(await this.#client.once('POST', path, body, { waitMs: this.#pollWaitMs, signal: this.#stop.signal }));
+        const answer = JSON.parse(await this.#client.once('POST', path, body, options));
         await this.#settle(batch, answer.results ?? []);
         return answer.tasks ?? [];
       } catch (error) {
@@ -710,10 +728,11 @@ export class Worker {
     try {
       item = this.#success(task, await handler(task));
     } catch (error) {
-      if (!(error instanceof TaskFailed)) this.#log(`handler of ${task.idempotencyKey} failed: ${error?.stack ?? error}`);
-      const failure = error instanceof TaskFailed
-        ? error
-        : new TaskFailed('exception', String(error).slice(0, MESSAGE_CHARS), { retryable: true, effect: 'unknown' });
+      let failure = error;
+      if (!(failure instanceof TaskFailed)) {
+        this.#log(`handler of ${task.idempotencyKey} failed: ${error?.stack ?? error}`);
+        failure = new TaskFailed('exception', String(error).slice(0, MESSAGE_CHARS), { effect: 'unknown' });
+      }
       item = this.#failure(task, failure);
     }
     task.close();
@@ -727,7 +746,8 @@ export class Worker {
     try {
       return JSON.stringify({ token: task.token, output, found: task.kind === 'undo' ? found : undefined });
     } catch (error) {
-      return this.#failure(task, new TaskFailed('output_not_json', String(error), { retryable: false, effect: 'unknown' }));
+      const about = /** @type {const} */ ({ retryable: false, effect: 'unknown' });
+      return this.#failure(task, new TaskFailed('output_not_json', String(error), about));
     }
   }
 
@@ -753,11 +773,12 @@ export class Worker {
   #take() {
     const batch = [];
     let size = 0;
-    while (this.#results.length && batch.length < RESULTS_MAX && (!batch.length || size + this.#results[0].item.length < BATCH_CHARS)) {
-      const result = /** @type {Result} */ (this.#results.shift());
+    for (const result of this.#results) {
+      if (batch.length === RESULTS_MAX || (batch.length && size + result.item.length > BATCH_CHARS)) break;
       batch.push(result);
       size += result.item.length;
     }
+    this.#results.splice(0, batch.length);
     this.#sending += batch.length;
     return batch;
   }
@@ -795,10 +816,10 @@ export class Worker {
     }
     const [{ token, item }] = batch;
     this.#log(`result refused: ${error.message}`);
-    const refused = JSON.stringify({
-      token, error: { code: 'result_refused', message: error.message.slice(0, MESSAGE_CHARS) }, retryable: false, effect: 'unknown',
-    });
-    await (item.includes('"code":"result_refused"') ? this.#settle(batch, []) : this.#report([{ token, item: refused }]));
+    const told = { code: 'result_refused', message: error.message.slice(0, MESSAGE_CHARS) };
+    const refused = JSON.stringify({ token, error: told, retryable: false, effect: 'unknown' });
+    if (item.includes('"code":"result_refused"')) await this.#settle(batch, []);
+    else await this.#report([{ token, item: refused }]);
   }
 
   async #settle(batch, answers) {
@@ -831,7 +852,8 @@ export class Worker {
       const beating = [...this.#running.values()].filter((task) => task.heartbeatMs);
       const due = beating.filter((task) => task.nextBeat <= now).slice(0, RESULTS_MAX);
       if (!due.length) {
-        await this.#change(Math.max(1, Math.min(500, this.#stopWithinMs / 10, ...beating.map((task) => task.nextBeat - now))));
+        const until = Math.min(...beating.map((task) => task.nextBeat - now), this.#stopWithinMs / 10, 500);
+        await this.#change(Math.max(1, until));
         continue;
       }
       for (const task of due) task.nextBeat = now + /** @type {number} */ (task.heartbeatMs) / 3;
@@ -883,14 +905,16 @@ export const BARRIER_TABLE = `CREATE TABLE IF NOT EXISTS dta_barrier (
 export async function barrier(sql, task, effect) {
   const insert = async (key) => (await sql.run(
     'INSERT INTO dta_barrier (key, origin) VALUES (?, ?) ON CONFLICT DO NOTHING', [key, task.kind])) === 1;
-  const row = async (key) => (await sql.all('SELECT origin, undone, found, output FROM dta_barrier WHERE key = ?', [key]))[0];
+  const select = 'SELECT origin, undone, found, output FROM dta_barrier WHERE key = ?';
+  const row = async (key) => (await sql.all(select, [key]))[0];
   const key = task.idempotencyKey;
   if (!(await insert(key))) {
     const known = await row(key);
     if (task.kind === 'do' && (known.origin === 'undo' || known.undone)) {
-      throw new TaskFailed('undone', 'this action was undone before it took effect', { retryable: false, effect: 'none' });
+      throw new TaskFailed('undone', 'this action was undone before it took effect', { retryable: false });
     }
-    return new Outcome(known.output === null ? undefined : JSON.parse(known.output), { found: task.kind === 'undo' ? Boolean(known.found) : undefined });
+    const output = known.output === null ? undefined : JSON.parse(known.output);
+    return new Outcome(output, { found: task.kind === 'undo' ? Boolean(known.found) : undefined });
   }
   let run = true;
   let found;

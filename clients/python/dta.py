@@ -19,6 +19,7 @@ Invariants:
 
 Threads: a Client may be used by many threads. A Worker owns one thread that polls, one that reports, one that keeps
 leases alive, and a pool of `concurrency` threads that run handlers.
+Size: one file, because users copy it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ RETRYABLE = frozenset({"connection_failed", "overloaded", "request_timeout", "un
 
 WAIT_MS_MAX = 60_000      # the server holds an answer no longer
 RESULTS_MAX = 1000        # results in one request
-BATCH_BYTES = 8 << 20     # encoded results in one request; the server takes bodies of 16 MiB
+BATCH_CHARS = 4 << 20     # encoded results in one request; the server takes bodies of 16 MiB
 MESSAGE_CHARS = 1000      # of an error message made from an exception
 CODE_CHARS = 64           # of an error code
 
@@ -303,7 +304,8 @@ class _Channel:
                 self.close()
                 # An idle connection that the server closed meanwhile says nothing about the server.
                 if not (reused and isinstance(error, (ConnectionError, http.client.RemoteDisconnected))):
-                    raise ConnectionFailed("connection_failed", detail=f"{self._host}:{self._port}: {error!r}") from error
+                    detail = f"{self._host}:{self._port}: {error!r}"
+                    raise ConnectionFailed("connection_failed", detail=detail) from error
 
     def exchange(self, method: str, target: str, body: Optional[bytes], timeout: float) -> bytes:
         """One request and its whole answer; a problem document is raised as its typed error."""
@@ -413,7 +415,7 @@ class Client:
     # Definitions.
 
     def publish(self, definition: Union[str, bytes, Mapping[str, Any]]) -> Published:
-        """Publishes a definition: its JSON text (kept byte for byte) or a mapping. The same bytes again change nothing."""
+        """Publishes a definition: its JSON text (kept byte for byte) or a mapping. The same bytes again do nothing."""
         text = definition if isinstance(definition, (str, bytes)) else _dump(definition)
         head = json.loads(text)
         path = f"/v1/definitions/{_quote(head['name'])}/{_quote(head['version'])}"
@@ -461,9 +463,9 @@ class Client:
             if end is not None and time.monotonic() >= end:
                 raise TimeoutError(f"transaction {id} is {found.status} after {timeout} s")
 
-    def transactions(self, *, status: Optional[str] = None, definition: Optional[str] = None, since: Optional[str] = None,
-                     attributes: Optional[Mapping[str, str]] = None, limit: int = 100,
-                     cursor: Optional[str] = None) -> Page:
+    def transactions(self, *, status: Optional[str] = None, definition: Optional[str] = None,
+                     since: Optional[str] = None, attributes: Optional[Mapping[str, str]] = None,
+                     limit: int = 100, cursor: Optional[str] = None) -> Page:
         """One page, newest first."""
         query: dict[str, Any] = {"status": status, "definition": definition, "since": since, "limit": limit,
                                  "cursor": cursor}
@@ -516,7 +518,8 @@ class Client:
         finally:
             channel.close()
 
-    def cancel(self, id: str, reason: str, *, who: Optional[str] = None, request_id: Optional[str] = None) -> Transaction:
+    def cancel(self, id: str, reason: str, *, who: Optional[str] = None,
+               request_id: Optional[str] = None) -> Transaction:
         """Begins compensation. Raises Closed when the outcome is decided, PastPivot past the point of no return."""
         body = {"reason": reason, "request_id": request_id or str(uuid.uuid4())}
         if who is not None:
@@ -881,7 +884,8 @@ class Worker:
         """Sends results while a poll is waiting, and the last ones of a stop."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: (self._results and (self._polling or self._stopping)) or self._finished())
+                self._changed.wait_for(
+                    lambda: (self._results and (self._polling or self._stopping)) or self._finished())
                 if self._finished():
                     return
                 batch = self._take_results()
@@ -894,9 +898,11 @@ class Worker:
     def _take_results(self) -> list[tuple[str, str]]:
         batch: list[tuple[str, str]] = []
         size = 0
-        while self._results and len(batch) < RESULTS_MAX and (not batch or size + len(self._results[0][1]) < BATCH_BYTES):
+        while self._results and len(batch) < RESULTS_MAX:
+            size += len(self._results[0][1])
+            if batch and size > BATCH_CHARS:
+                break
             batch.append(self._results.popleft())
-            size += len(batch[-1][1])
         self._sending += len(batch)
         return batch
 
@@ -1022,8 +1028,8 @@ def barrier(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite
     """Runs `effect` at most once for a task's idempotency key, in one local SQL transaction with the key.
 
     - A duplicate does nothing and gives the first answer again.
-    - An undo inserts its action's key as well. Finding that key free means that the action never took effect: nothing is
-      undone, the answer says `found` False, and an action that arrives later finds itself undone.
+    - An undo inserts its action's key as well. Finding that key free means that the action never took effect: nothing
+      is undone, the answer says `found` False, and an action that arrives later finds itself undone.
     - An action that finds itself undone raises TaskFailed("undone", retryable=False, effect="none").
 
     If `effect` raises, the SQL transaction is rolled back, key included. The connection must not be inside one.
@@ -1034,7 +1040,8 @@ def barrier(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite
     connection.commit()
     connection.execute("BEGIN IMMEDIATE")
     try:
-        outcome = _barrier_do(connection, task, effect) if task.kind == "do" else _barrier_undo(connection, task, effect)
+        run = _barrier_do if task.kind == "do" else _barrier_undo
+        outcome = run(connection, task, effect)
         connection.execute("COMMIT")
         return outcome
     except BaseException:

@@ -3,8 +3,8 @@
     demo.py [--orders N] [--keep] [--data DIR] [--cheat] [--tidy] [--dta PROGRAM] [--stock-worker PROGRAM]
 
 Orders are declined, sold out, refused by carriers and cancelled by customers; services crash and hang in the middle of
-their work; the server is killed with -9. In the end an audit compares the services' own books with what DTA says, to the
-cent. The exit code is 0 only if they agree.
+their work; the server is killed with -9. In the end an audit compares the services' own books with what DTA says, to
+the cent. The exit code is 0 only if they agree.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ import dta  # noqa: E402
 PRICES = {"lamp": 1999, "chair": 4950, "desk": 12900, "clock": 89900}  # cents
 FIGURES = ("dta_events_total", "dta_syncs_total", "dta_task_retries_total")
 # By the order's number in a round of sixty: what goes wrong while its services work on it.
-TROUBLES = {1: "payment hangs", 5: "payment crashes", 9: "shipping crashes", 13: "carrier silent", 25: "capture crashes",
-            29: "carrier busy", 33: "stock crashes", 49: "capture hangs", 53: "carrier busy"}
+TROUBLES = {1: "payment hangs", 5: "payment crashes", 9: "shipping crashes", 13: "carrier silent",
+            25: "capture crashes", 29: "carrier busy", 33: "stock crashes", 49: "capture hangs", 53: "carrier busy"}
 
 
 @dataclasses.dataclass
@@ -73,7 +73,8 @@ class Progress:
         with self._lock:
             if self._terminal:
                 filled = 30 * ended // self._total
-                print(f"\r\033[K  [{'#' * filled}{'.' * (30 - filled)}] {ended}/{self._total}  {text}", end="", flush=True)
+                bar = "#" * filled + "." * (30 - filled)
+                print(f"\r\033[K  [{bar}] {ended}/{self._total}  {text}", end="", flush=True)
             elif ended * 5 // self._total != self._said:
                 self._said = ended * 5 // self._total
                 print(f"  {ended}/{self._total} ended  {text}", flush=True)
@@ -108,8 +109,9 @@ class Demo:
         payment = [sys.executable, str(HERE / "payment_worker.py"), *common, "--db", str(self._folder / "payments.db")]
         self.services.start("stock", [self._options.stock_worker, *common, "--db", str(self._folder / "stock.db")])
         self.services.start("payment", payment + (["--cheat"] if self._options.cheat else []))
-        self.services.start("shipping", [self._options.node, str(HERE / "shipping_worker.mjs"), *common,
-                                         "--db", str(self._folder / "shipments.db"), "--mail", str(self._folder / "mail.txt")])
+        shipping = [self._options.node, str(HERE / "shipping_worker.mjs"), *common]
+        files = ["--db", str(self._folder / "shipments.db"), "--mail", str(self._folder / "mail.txt")]
+        self.services.start("shipping", shipping + files)
 
     # The run.
 
@@ -137,7 +139,8 @@ class Demo:
             ended = sum(row.ended_at is not None for row in mine)
             compensated = sum(row.phase == "compensated" for row in mine)
             completed = sum(row.phase == "completed" for row in mine)
-            progress.show(ended, f"completed {completed}  compensated {compensated}  services restarted {self.services.restarts}")
+            progress.show(ended, f"completed {completed}  compensated {compensated}  "
+                                 f"services restarted {self.services.restarts}")
             if ended == len(self._orders) and not any(starter.is_alive() for starter in starters):
                 break
             if time.monotonic() > give_up:
@@ -208,8 +211,9 @@ class Demo:
         completed = sum(row.phase == "completed" for row in mine)
         compensated = sum(row.phase == "compensated" for row in mine)
         print()
-        for name, value in (("orders", str(len(mine))), ("completed", str(completed)), ("compensated", str(compensated)),
-                            ("tasks retried", f"{retries:.0f}"), ("services restarted", str(self.services.restarts)),
+        for name, value in (("orders", str(len(mine))), ("completed", str(completed)),
+                            ("compensated", str(compensated)), ("tasks retried", f"{retries:.0f}"),
+                            ("services restarted", str(self.services.restarts)),
                             ("server killed and recovered", "1"), ("time", f"{seconds:.1f} s"),
                             ("events", f"{events:.0f}"), ("events a second", f"{events / seconds:.0f}"),
                             ("syncs to disk", f"{syncs:.0f} ({syncs / len(mine):.1f} an order)")):
@@ -253,11 +257,12 @@ class Demo:
             error = (event.get("error") or {}).get("code")
             more = [event.get("worker") if event.kind == "task_leased" else None, error, event.get("cause"),
                     f"attempt {event.get('attempt')}" if (event.get("attempt") or 1) > 1 else None]
-            print(f"  {event.sequence:>3} {millis - first:>7.0f} ms  {what:<24} {where:<16} {'  '.join(m for m in more if m)}".rstrip())
+            line = f"  {event.sequence:>3} {millis - first:>7.0f} ms  {what:<24} {where:<16} "
+            print((line + "  ".join(part for part in more if part)).rstrip())
 
     def _show_metrics(self) -> None:
-        wanted = ("dta_transactions_ended_total", "dta_undos_total", "dta_late_results_total", "dta_recovered_transactions",
-                  "dta_recovery_seconds", "dta_task_retries_total")
+        wanted = ("dta_transactions_ended_total", "dta_undos_total", "dta_late_results_total",
+                  "dta_recovered_transactions", "dta_recovery_seconds", "dta_task_retries_total")
         print(f"\nA glance at {self.server.url}/metrics (of the server since it came back)")
         for line in self.client.metrics().splitlines():
             if line.startswith(wanted):
@@ -274,7 +279,8 @@ class Demo:
         print(f"  {program} tx list --status compensated")
         print(f"  {program} tx show {name}")
         print(f"  {program} tx history {name}")
-        print(f"  sqlite3 {self._folder / 'payments.db'} 'SELECT state, count(*), sum(cents) FROM authorizations GROUP BY state'")
+        print(f"  sqlite3 {self._folder / 'payments.db'} "
+              "'SELECT state, count(*), sum(cents) FROM authorizations GROUP BY state'")
         print(f"  less {os.path.relpath(HERE / 'README.md')}", flush=True)
 
     def stop(self) -> None:
@@ -302,9 +308,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
-    for program, name in ((options.dta, "dta"), (options.stock_worker, "the stock worker"), (options.node, "node"), ("sqlite3", "sqlite3")):
+    needed = {"dta": options.dta, "the stock worker": options.stock_worker, "node": options.node, "sqlite3": "sqlite3"}
+    for name, program in needed.items():
         if shutil.which(program) is None:
-            print(f"The demo failed: {name} was not found ({program}); run scripts/demo, which builds what it needs.", file=sys.stderr)
+            print(f"The demo failed: {name} was not found ({program}); run scripts/demo, which builds what it needs.",
+                  file=sys.stderr)
             return 1
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     folder = options.data.resolve() if options.data else pathlib.Path(tempfile.mkdtemp(prefix="dta-demo-"))
@@ -317,7 +325,8 @@ def main() -> int:
             print("\nMoney and stock add up to the cent.")
             demo.show_next(options.keep)
         else:
-            print("\nThe demo failed: the services' books do not agree with the outcomes; the differences are above.", file=sys.stderr)
+            print("\nThe demo failed: the services' books do not agree with the outcomes; the differences are above.",
+                  file=sys.stderr)
         if options.keep:
             print("\nEverything keeps running; Ctrl-C stops it.", flush=True)
             threading.Event().wait()

@@ -70,9 +70,11 @@ def _money(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]
     for account, was, now in _rows(file, "SELECT id, initial_cents, balance_cents FROM accounts"):
         initial, balance = initial + was, balance + now
         if was - now != owed[account]:
-            findings.differences.append(f"{account} paid {euros(was - now)}, but its completed orders cost {euros(owed[account])}")
+            findings.differences.append(
+                f"{account} paid {euros(was - now)}, but its completed orders cost {euros(owed[account])}")
     revenue = sum(owed.values())
-    findings.checks.append(f"{euros(initial)} at first = {euros(balance)} left + {euros(revenue)} from {len(completed)} completed orders")
+    findings.checks.append(
+        f"{euros(initial)} at first = {euros(balance)} left + {euros(revenue)} from {len(completed)} completed orders")
     if initial != balance + revenue:
         findings.differences.append(f"{euros(initial - balance - revenue)} are lost")
 
@@ -87,7 +89,8 @@ def _money(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]
         if state == "open" or (state == "captured") != (name in completed):
             findings.differences.append(f"the authorisation of {name} is {state}, the order {_outcome(orders, name)}")
     count = collections.Counter(states.values())
-    findings.checks.append("authorisations: " + ", ".join(f"{n} {state}" for state, n in sorted(count.items())) + ", none open")
+    states_text = ", ".join(f"{n} {state}" for state, n in sorted(count.items()))
+    findings.checks.append(f"authorisations: {states_text}, none open")
 
 
 def _stock(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
@@ -109,12 +112,14 @@ def _stock(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]
 
 def _shipments(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
     completed = _completed(orders)
-    booked = collections.Counter(name for (name,) in _rows(file, "SELECT transaction_id FROM shipments WHERE state = 'booked'"))
+    rows = _rows(file, "SELECT transaction_id FROM shipments WHERE state = 'booked'")
+    booked = collections.Counter(name for (name,) in rows)
     cancelled = _rows(file, "SELECT count(*) FROM shipments WHERE state = 'cancelled'")[0][0]
     for name in completed.keys() | booked.keys():
         if booked[name] != (1 if name in completed else 0):
             findings.differences.append(f"{name} is {_outcome(orders, name)} and has {booked[name]} shipments")
-    findings.checks.append(f"{sum(booked.values())} shipments booked, one for each completed order; {cancelled} cancelled")
+    findings.checks.append(
+        f"{sum(booked.values())} shipments booked, one for each completed order; {cancelled} cancelled")
 
 
 def _mail(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
@@ -130,8 +135,10 @@ def _mail(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts])
     for name, facts in orders.items():
         wanted = 1 if facts.outcome == "completed" else corrected[name]
         if sent[name] != wanted or corrected[name] > 1 or (corrected[name] and facts.outcome == "completed"):
-            findings.differences.append(f"{name} is {facts.outcome}; e-mails: {sent[name]}, corrected: {corrected[name]}")
-    findings.checks.append(f"{sum(sent.values())} e-mails sent, one for each completed order; {sum(corrected.values())} corrected")
+            findings.differences.append(
+                f"{name} is {facts.outcome}; e-mails: {sent[name]}, corrected: {corrected[name]}")
+    findings.checks.append(
+        f"{sum(sent.values())} e-mails sent, one for each completed order; {sum(corrected.values())} corrected")
 
 
 def _outcome(orders: dict[str, OrderFacts], name: str) -> str:

@@ -49,7 +49,8 @@ class Server:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        argv = [self._program, "server", "--data", str(self._data), "--listen", f"127.0.0.1:{self._port}", "--grace", "2s"]
+        argv = [self._program, "server", "--data", str(self._data), "--listen", f"127.0.0.1:{self._port}",
+                "--grace", "2s"]
         self._process = _spawn(argv, self._log, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         for line in self._process.stdout:

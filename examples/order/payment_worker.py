@@ -87,7 +87,8 @@ class Payments:
             raise dta.TaskFailed("no_such_authorization", f"{name} is not {before}", retryable=False)
         account, cents = row
         db.execute("UPDATE accounts SET balance_cents = balance_cents + ? WHERE id = ?", (sign * cents, account))
-        db.execute("INSERT INTO entries (authorization, account, cents) VALUES (?, ?, ?)", (name, account, sign * cents))
+        db.execute("INSERT INTO entries (authorization, account, cents) VALUES (?, ?, ?)",
+                   (name, account, sign * cents))
         return account, cents
 
 

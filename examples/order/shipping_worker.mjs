@@ -1,6 +1,6 @@
 /**
- * The shipping service of the order example: shipments in a SQLite file (through the sqlite3 program, see sqlite.mjs), and
- * the e-mails to customers, which are lines of a text file.
+ * The shipping service of the order example: shipments in a SQLite file (through the sqlite3 program, see sqlite.mjs),
+ * and the e-mails to customers, which are lines of a text file.
  *
  * Invariants (the audit of the demo checks them from outside):
  * - every booking and every cancellation is in one SQL transaction with its idempotency key (barrier);
@@ -63,8 +63,8 @@ const TORN = '\t(torn)';
 const NEVER = '(never sent)';
 
 /**
- * The mail file: one line each of key, address and text. Only complete lines count; a torn last one (a crash in the middle
- * of a write) is closed off and ignored.
+ * The mail file: one line each of key, address and text. Only complete lines count; a torn last one (a crash in the
+ * middle of a write) is closed off and ignored.
  */
 class Mail {
   /** @type {Map<string, string>} address by key */ #known = new Map();
@@ -91,7 +91,7 @@ class Mail {
     if (!this.#known.has(task.actionKey)) this.#write(task.actionKey, NEVER, '');
     if (this.#known.get(task.actionKey) === NEVER) return new Outcome(undefined, { found: false });
     if (!this.#known.has(task.idempotencyKey)) {
-      this.#write(task.idempotencyKey, task.input.to, 'We are sorry: your order was cancelled, and your money is on its way back');
+      this.#write(task.idempotencyKey, task.input.to, 'We are sorry: your order was cancelled, your money comes back');
     }
     return new Outcome(undefined, { found: true });
   }

@@ -2,11 +2,11 @@
  * A SQLite file for a Node program without a native module: one `sqlite3` command line process, kept open.
  *
  * Invariants:
- * - Statements run only between BEGIN IMMEDIATE and COMMIT. So whatever is cut off, by a crash of this program (the child
- *   then sees the end of its input, and would even run a half statement) or of the child, is rolled back.
+ * - Statements run only between BEGIN IMMEDIATE and COMMIT. So whatever is cut off, by a crash of this program (the
+ *   child then sees the end of its input, and would even run a half statement) or of the child, is rolled back.
  * - Values never become SQL syntax: text travels as hexadecimal (CAST(X'…' AS TEXT)), numbers are checked to be finite.
- * - One transaction at a time; others wait in line. An error ends the child (-bail), which rolls back; the next one starts
- *   a new child.
+ * - One transaction at a time; others wait in line. An error ends the child (-bail), which rolls back; the next one
+ *   starts a new child.
  * Each statement is one write; its rows come back as JSON, closed by a marker line of the child's `.print`.
  */
 import { spawn } from 'node:child_process';

@@ -32,8 +32,9 @@ constexpr const char* kSchema = R"sql(
   CREATE TABLE IF NOT EXISTS stock (
     sku TEXT PRIMARY KEY, initial INTEGER NOT NULL, level INTEGER NOT NULL CHECK (level >= 0));
   CREATE TABLE IF NOT EXISTS reservations (
-    transaction_id TEXT NOT NULL, sku TEXT NOT NULL REFERENCES stock (sku), quantity INTEGER NOT NULL CHECK (quantity > 0),
-    state TEXT NOT NULL CHECK (state IN ('reserved', 'released')), PRIMARY KEY (transaction_id, sku));
+    transaction_id TEXT NOT NULL, sku TEXT NOT NULL REFERENCES stock (sku),
+    quantity INTEGER NOT NULL CHECK (quantity > 0), state TEXT NOT NULL CHECK (state IN ('reserved', 'released')),
+    PRIMARY KEY (transaction_id, sku));
   INSERT OR IGNORE INTO stock VALUES
     ('lamp', 100000, 100000), ('chair', 100000, 100000), ('desk', 100000, 100000), ('clock', 5, 5);
 )sql";

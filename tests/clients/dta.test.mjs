@@ -8,7 +8,9 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 
-import { actionKey, barrier, BARRIER_TABLE, Client, DtaError, Outcome, Task, TaskFailed, Worker } from '../../clients/javascript/dta.mjs';
+import {
+  actionKey, barrier, BARRIER_TABLE, Client, DtaError, Outcome, Task, TaskFailed, Worker,
+} from '../../clients/javascript/dta.mjs';
 import { Sqlite } from '../../examples/order/sqlite.mjs';
 import { FakeServer } from './fake_server.mjs';
 
@@ -28,18 +30,20 @@ function withServer(name, body) {
 }
 
 withServer('start is sent again unchanged when its answer is lost', async (server, client) => {
-  server.answers['POST /v1/transactions'] = (_, body) => [201, JSON.stringify({ id: body.id, phase: 'running', outcome: null, created: true })];
+  server.answers['POST /v1/transactions'] = () => [201, '{"phase":"running","outcome":null,"created":true}'];
   server.faults.push(['/v1/transactions', 'lose'], ['/v1/transactions', { code: 'overloaded' }],
     ['/v1/transactions', { code: 'outcome_unknown' }], ['/v1/transactions', 'cut']);
-  const found = await client.start('o-1', 'order', { input: { a: 'ü' }, attributes: { region: 'eu' }, waitMs: 600_000 });
+  const content = { input: { a: 'ü' }, attributes: { region: 'eu' } };
+  const found = await client.start('o-1', 'order', { ...content, waitMs: 600_000 });
   assert.equal(found.phase, 'running');
   const bodies = server.bodies('/v1/transactions');
   assert.equal(bodies.length, 5);
-  for (const body of bodies) assert.deepEqual(body, { id: 'o-1', definition: 'order', input: { a: 'ü' }, attributes: { region: 'eu' }, wait_ms: 60000 });
+  for (const body of bodies) assert.deepEqual(body, { id: 'o-1', definition: 'order', ...content, wait_ms: 60000 });
 });
 
 withServer('refusals carry their code and are not repeated', async (server, client) => {
-  server.faults.push(['/v1/transactions/', { code: 'wrong_sequence', status: 409, detail: 'expected 4', current_sequence: 6 }]);
+  const problem = { code: 'wrong_sequence', status: 409, detail: 'expected 4', current_sequence: 6 };
+  server.faults.push(['/v1/transactions/', problem]);
   await assert.rejects(client.append('A1', [{ on: 'Payment' }], { expected: 4 }), (error) => {
     assert(error instanceof DtaError);
     assert.deepEqual([error.code, error.currentSequence, error.status], ['wrong_sequence', 6, 409]);
@@ -80,7 +84,7 @@ withServer('history goes on past a full page', async (server, client) => {
   server.answers['GET /v1/transactions/o/history'] = (query) => {
     const first = Number(new URLSearchParams(query).get('from'));
     const rows = [];
-    for (let n = first; n < Math.min(first + 1000, 1501); n += 1) rows.push(`${JSON.stringify({ sequence: n, kind: 'k' })}\n`);
+    for (let n = first; n < Math.min(first + 1000, 1501); n += 1) rows.push(`{"sequence":${n},"kind":"k"}\n`);
     return [200, rows.join('')];
   };
   const seen = [];
@@ -114,7 +118,8 @@ withServer('lists are read page by page with their filters', async (server, clie
     return [200, JSON.stringify({ transactions: [{ id: second ? 'b' : 'a' }], next: second ? null : 'c1' })];
   };
   const seen = [];
-  for await (const row of client.allTransactions({ status: 'running', attributes: { region: 'eu' } })) seen.push(row.id);
+  const filters = { status: 'running', attributes: { region: 'eu' } };
+  for await (const row of client.allTransactions(filters)) seen.push(row.id);
   assert.deepEqual(seen, ['a', 'b']);
 });
 
@@ -135,7 +140,9 @@ withServer('results travel with the next poll', async (server, client, worker) =
   one.handle('q', { do: (task) => ({ was: task.input.n }) });
   for (const n of [0, 1, 2]) server.offer(`k${n}`, 'q');
   void one.start();
-  for (const n of [0, 1, 2]) assert.deepEqual(await server.result(`k${n}`), { token: `k${n}`, output: { was: `k${n}` } });
+  for (const token of ['k0', 'k1', 'k2']) {
+    assert.deepEqual(await server.result(token), { token, output: { was: token } });
+  }
   await one.stop();
   const carried = server.bodies('/v1/tasks/results').filter((body) => body.then_lease);
   assert(carried.length >= 2);
@@ -173,7 +180,8 @@ withServer('failures tell code, effect and whether to try again', async (server,
   const one = worker();
   one.handle('q', {
     do: async (task) => {
-      if (task.token === 'known') throw new TaskFailed('card_refused', 'no money', { retryable: false, details: { limit: 5 } });
+      const about = { retryable: false, details: { limit: 5 } };
+      if (task.token === 'known') throw new TaskFailed('card_refused', 'no money', about);
       throw new TypeError('surprise');
     },
     undo: (task) => new Outcome(undefined, { found: task.outputKnown && task.output === 5 }),
@@ -184,9 +192,11 @@ withServer('failures tell code, effect and whether to try again', async (server,
   server.offer('empty', 'q', { kind: 'undo', output_known: false });
   void one.start();
   assert.deepEqual(await server.result('known'), {
-    token: 'known', error: { code: 'card_refused', message: 'no money', details: { limit: 5 } }, retryable: false, effect: 'none' });
+    token: 'known', error: { code: 'card_refused', message: 'no money', details: { limit: 5 } },
+    retryable: false, effect: 'none' });
   assert.deepEqual(await server.result('unknown'), {
-    token: 'unknown', error: { code: 'exception', message: 'TypeError: surprise' }, retryable: true, effect: 'unknown' });
+    token: 'unknown', error: { code: 'exception', message: 'TypeError: surprise' },
+    retryable: true, effect: 'unknown' });
   assert.deepEqual(await server.result('found'), { token: 'found', found: true });
   assert.deepEqual(await server.result('empty'), { token: 'empty', found: false });
   await one.stop();
@@ -276,7 +286,8 @@ withServer('a task without handler is released for others', async (server, clien
 });
 
 withServer('a result that the server never takes does not block the others', async (server, client, worker) => {
-  server.refuse = (body) => (body.results.some((item) => item.output === 'huge') ? { code: 'too_large', status: 413 } : undefined);
+  const tooLarge = { code: 'too_large', status: 413 };
+  server.refuse = (body) => (body.results.some((item) => item.output === 'huge') ? tooLarge : undefined);
   const one = worker();
   one.handle('q', { do: (task) => (task.token === 'k1' ? 'huge' : task.token === 'k2' ? 1n : 'fine') });
   for (const n of [0, 1, 2, 3]) server.offer(`k${n}`, 'q');
@@ -304,7 +315,8 @@ const skip = hasSqlite ? false : 'the sqlite3 command line program is not instal
 function withDatabase(name, body) {
   test(name, { skip }, async (t) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dta-test-'));
-    const database = new Sqlite(path.join(folder, 'stock.db'), `CREATE TABLE IF NOT EXISTS stock (level INTEGER, note TEXT); ${BARRIER_TABLE}`);
+    const schema = `CREATE TABLE IF NOT EXISTS stock (level INTEGER, note TEXT); ${BARRIER_TABLE}`;
+    const database = new Sqlite(path.join(folder, 'stock.db'), schema);
     t.after(async () => {
       await database.close();
       fs.rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /**
- * A small server for the tests of the JavaScript client: leases, results and heartbeats as docs/http_api.md tells them, in
- * memory, and faults on demand. It listens on any free port of loopback. A test waits for what it expects with waitFor(),
- * never for time to pass.
+ * A small server for the tests of the JavaScript client: leases, results and heartbeats as docs/http_api.md tells
+ * them, in memory, and faults on demand. It listens on any free port of loopback. A test waits for what it expects
+ * with waitFor(), never for time to pass.
  */
 import http from 'node:http';
 
@@ -95,7 +95,10 @@ export class FakeServer {
   }
 
   async #work(path, body) {
-    const one = (items, answer) => [200, JSON.stringify({ results: items.map((item) => ({ token: item.token, ok: true, ...answer?.(item) })) })];
+    const one = (items, answer) => {
+      const results = items.map((item) => ({ token: item.token, ok: true, ...answer?.(item) }));
+      return [200, JSON.stringify({ results })];
+    };
     switch (path) {
       case '/v1/lease':
         return [200, JSON.stringify({ tasks: await this.#lease(body) })];
@@ -104,7 +107,8 @@ export class FakeServer {
         if (problem) return [problem.status, JSON.stringify(problem)];
         const answers = body.results.map((item) => this.#result(item));
         this.changed();
-        return [200, JSON.stringify({ results: answers, ...(body.then_lease && { tasks: await this.#lease(body.then_lease) }) })];
+        const tasks = body.then_lease ? await this.#lease(body.then_lease) : undefined;
+        return [200, JSON.stringify({ results: answers, tasks })];
       }
       case '/v1/tasks/heartbeat':
         this.beats.push(...body.leases.map((item) => [item.token, item.detail]));
@@ -132,7 +136,8 @@ export class FakeServer {
       if (tasks.length) this.polls.set(poll.poll_id, tasks.map((task) => task.token));
       this.changed();
     }
-    return (this.polls.get(poll.poll_id) ?? []).filter((token) => !this.results.has(token)).map((token) => this.leased.get(token));
+    const open = (this.polls.get(poll.poll_id) ?? []).filter((token) => !this.results.has(token));
+    return open.map((token) => this.leased.get(token));
   }
 
   #result(item) {

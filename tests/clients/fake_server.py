@@ -13,7 +13,7 @@ class FakeServer:
     def __init__(self):
         self.changed = threading.Condition()
         self.requests = []                    # (method, target, decoded body)
-        self.faults = collections.deque()     # (path prefix, None | "lose" | "hang" | "cut" | problem): of the next request
+        self.faults = collections.deque()     # (path prefix, None | "lose" | "hang" | "cut" | problem)
         self.answers = {}                     # "METHOD path" -> function(query, body) -> (status, text)
         self.ready = collections.deque()      # tasks to hand out
         self.polls = {}                       # poll_id -> tokens

@@ -4,7 +4,6 @@ something takes: a test waits for an event, and the wait has a limit only so tha
 import json
 import logging
 import os
-import sqlite3
 import sys
 import threading
 import unittest
@@ -102,8 +101,8 @@ class ClientCalls(Case):
     def test_history_goes_on_past_a_full_page(self):
         def page(query, body):
             first = int(query.split("from=")[1].split("&")[0])
-            rows = [{"sequence": n, "kind": "k", "recorded_at": "t", "n": n} for n in range(first, min(first + 1000, 1501))]
-            return 200, "".join(json.dumps(row) + "\n" for row in rows)
+            return 200, "".join(json.dumps({"sequence": n, "kind": "k", "recorded_at": "t", "n": n}) + "\n"
+                                for n in range(first, min(first + 1000, 1501)))
 
         self.server.answers["GET /v1/transactions/o/history"] = page
         events = list(self.client.history("o"))
@@ -249,7 +248,8 @@ class WorkerRuns(Case):
             with self.server.changed:
                 self.server.stop_tokens.add("k")
             result = self.result("k")
-        self.assertEqual((result["error"]["code"], result["retryable"], result["effect"]), ("stopped", False, "unknown"))
+        self.assertEqual((result["error"]["code"], result["retryable"], result["effect"]),
+                         ("stopped", False, "unknown"))
 
     def test_a_worker_stops_by_itself_before_the_lease_ends(self):
         worker = self.worker()
@@ -356,86 +356,6 @@ class WorkerRuns(Case):
         with self.assertRaises(dta.DtaError) as caught:
             worker.join()
         self.assertEqual(caught.exception.code, "invalid_argument")
-
-
-def task(kind="do", key="t/s/a/0/1/do/1"):
-    names = {"token": "k", "transaction": "t", "definition": "d", "version": 1, "step": "s", "task": "a", "attempt": 1,
-             "generation": 1, "order": 1, "queue": "q", "lease_ms": 1000, "heartbeat_ms": None, "input": None,
-             "output": None, "output_known": False, "heartbeat": None, "headers": {}}
-    return dta.Task(kind=kind, idempotency_key=key, **names)
-
-
-class Barrier(unittest.TestCase):
-    def setUp(self):
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.addCleanup(self.db.close)
-        self.db.execute("CREATE TABLE stock (level INTEGER)")
-        self.db.execute("INSERT INTO stock VALUES (10)")
-
-    def take(self, db):
-        db.execute("UPDATE stock SET level = level - 1")
-        return {"level": db.execute("SELECT level FROM stock").fetchone()[0]}
-
-    def put(self, db):
-        db.execute("UPDATE stock SET level = level + 1")
-
-    def level(self):
-        return self.db.execute("SELECT level FROM stock").fetchone()[0]
-
-    def test_a_duplicate_does_nothing_and_answers_the_same(self):
-        self.assertEqual(dta.barrier(self.db, task(), self.take).output, {"level": 9})
-        self.assertEqual(dta.barrier(self.db, task(), self.take).output, {"level": 9})
-        self.assertEqual(self.level(), 9)
-
-    def test_an_undo_takes_back_once(self):
-        undo = task("undo", "t/s/a/0/1/undo/1")
-        dta.barrier(self.db, task(), self.take)
-        self.assertEqual(dta.barrier(self.db, undo, self.put), dta.Outcome(None, found=True))
-        self.assertEqual(dta.barrier(self.db, undo, self.put), dta.Outcome(None, found=True))
-        self.assertEqual(self.level(), 10)
-
-    def test_an_undo_ordered_again_does_not_take_back_twice(self):
-        dta.barrier(self.db, task(), self.take)
-        dta.barrier(self.db, task("undo", "t/s/a/0/1/undo/1"), self.put)
-        self.assertTrue(dta.barrier(self.db, task("undo", "t/s/a/0/1/undo/2"), self.put).found)
-        self.assertEqual(self.level(), 10)
-
-    def test_an_empty_undo_shuts_the_door_for_a_hanging_action(self):
-        self.assertEqual(dta.barrier(self.db, task("undo", "t/s/a/0/1/undo/1"), self.put).found, False)
-        with self.assertRaises(dta.TaskFailed) as caught:
-            dta.barrier(self.db, task(), self.take)
-        failure = caught.exception
-        self.assertEqual((failure.code, failure.retryable, failure.effect), ("undone", False, "none"))
-        self.assertEqual(self.level(), 10)
-
-    def test_a_duplicate_of_an_undone_action_is_told_so(self):
-        dta.barrier(self.db, task(), self.take)
-        dta.barrier(self.db, task("undo", "t/s/a/0/1/undo/1"), self.put)
-        with self.assertRaises(dta.TaskFailed):
-            dta.barrier(self.db, task(), self.take)
-        self.assertEqual(self.level(), 10)
-
-    def test_another_generation_is_another_action(self):
-        dta.barrier(self.db, task("undo", "t/s/a/0/1/undo/1"), self.put)
-        dta.barrier(self.db, task("do", "t/s/a/0/2/do/1"), self.take)
-        self.assertEqual(self.level(), 9)
-
-    def test_a_refused_effect_leaves_no_trace(self):
-        def refuse(db):
-            self.take(db)
-            raise dta.TaskFailed("sold_out")
-
-        with self.assertRaises(dta.TaskFailed):
-            dta.barrier(self.db, task(), refuse)
-        self.assertEqual(self.level(), 10)
-        self.assertEqual(self.db.execute("SELECT count(*) FROM dta_barrier").fetchone()[0], 0)
-        dta.barrier(self.db, task(), self.take)
-        self.assertEqual(self.level(), 9)
-
-    def test_it_refuses_to_join_a_transaction_that_is_open(self):
-        self.db.execute("BEGIN")
-        with self.assertRaises(ValueError):
-            dta.barrier(self.db, task(), self.take)
 
 
 if __name__ == "__main__":

@@ -13,4 +13,5 @@ if [ $code -ne 1 ]; then
   echo "cheating.sh: the demo ended with $code, expected 1"
   exit 1
 fi
-grep -q '^  DIFFERENCE  account-[0-9]* paid' <<<"$output" || { echo "cheating.sh: the audit did not miss the money"; exit 1; }
+grep -q '^  DIFFERENCE  account-[0-9]* paid' <<<"$output" ||
+  { echo "cheating.sh: the audit did not miss the money"; exit 1; }
