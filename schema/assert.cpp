@@ -1,3 +1,4 @@
+// What a broken DTA_ASSERT does: one line on standard error, then the process ends. Any thread.
 #include "schema/assert.h"
 
 #include <cstdio>

@@ -124,12 +124,16 @@ class TableParser {
             fmt::format("state {} is an end, nothing can leave it; take it out of `ends` or drop the transition",
                         shown(definition_.states[row.from].name)));
     }
+    const auto is_end = [](const State& s) { return s.end != StateEnd::none; };
+    const bool open_ended = std::ranges::none_of(definition_.states, is_end);
     for (std::uint16_t i = 0; i < count; ++i) {
       const State& s = definition_.states[i];
-      if (!left[i] && s.end == StateEnd::none) {
+      const bool initial = i == definition_.initial;
+      if (open_ended && !(initial && !definition_.transitions.empty())) continue;
+      if (!left[i] && !is_end(s)) {
         faults_.add(named_at_[i], fmt::format("no transition leaves state {}; name it in `ends`, or correct the name{}",
                                               shown(s.name), hint_beside(i)));
-      } else if (!reached[i] && i != definition_.initial) {
+      } else if (!reached[i] && !initial) {
         faults_.add(
             named_at_[i],
             fmt::format("no transition leads to state {}, and it is not `initial`; add one, or correct the name{}",

@@ -75,6 +75,10 @@ void warn_of_table(const Definition& d, std::vector<Fault>& found) {
   std::vector<std::uint16_t> ends;
   for (std::uint16_t i = 0; i < d.states.size(); ++i)
     if (d.states[i].end != StateEnd::none) ends.push_back(i);
+  const bool open_ended = ends.empty();
+  if (open_ended)
+    found.push_back({"/ends", d.expires_after.ms == 0 ? "no state is an end: a transaction stays open for ever"
+                                                      : "no state is an end: a transaction only expires"});
   const auto reached = spread({d.initial}, forward);
   const auto ending = spread(ends, backward);
   std::vector<bool> told(d.states.size());
@@ -84,7 +88,7 @@ void warn_of_table(const Definition& d, std::vector<Fault>& found) {
     told[s] = true;
     const std::string name = shown(d.states[s].name);
     if (!reached[s]) found.push_back({at, fmt::format("state {} cannot be reached from `initial`", name)});
-    if (!ending[s]) {
+    if (!ending[s] && !open_ended) {
       found.push_back(
           {at, d.expires_after.ms == 0
                    ? fmt::format("no end can be reached from state {}: a transaction there stays open for ever", name)

@@ -1,3 +1,4 @@
+// SHA-256 through OpenSSL, with one digest context a thread. Any thread.
 #include "schema/hash.h"
 
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+// Reading and writing lengths and points of time as text. Pure; any thread.
 #include "schema/time.h"
 
 #include <fmt/format.h>

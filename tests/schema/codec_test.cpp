@@ -3,8 +3,8 @@
 
 #include <random>
 
-#include "samples.h"
 #include "schema/codec.h"
+#include "tests/schema/samples.h"
 
 namespace dta::schema {
 namespace {

@@ -294,8 +294,15 @@ TEST(BadDefinitions, AreNamedInTables) {
       "/ends/b", "twice");
   expect_fault(table(R"("initial":"a","transitions":[{"from":"a","on":"x","to":"b"}],"ends":["b"])"), "/ends",
                "is an object");
-  expect_fault(table(R"("initial":"a","transitions":[{"from":"a","on":"x","to":"b"}])"), "/transitions/0/to",
-               "name it in `ends`");
+}
+
+TEST(Definitions, ATableWithoutEndsMayHaveLooseEndsAndIslands) {
+  const auto d = good(table(R"("initial":"a","transitions":[{"from":"a","on":"x","to":"b"},
+      {"from":"i","on":"x","to":"b"}],"ends":{})"));
+  EXPECT_EQ(warnings(*d), (std::vector<Fault>{{"/ends", "no state is an end: a transaction stays open for ever"},
+                                              {"/transitions/1/from", "state `i` cannot be reached from `initial`"}}));
+  expect_fault(table(R"("initial":"z","transitions":[{"from":"a","on":"x","to":"b"}])"), "/initial",
+               "no transition leaves state `z`");
 }
 
 TEST(BadDefinitions, CyclesAreRefusedUnlessSaid) {

@@ -8,10 +8,10 @@
 #include <regex>
 #include <set>
 
-#include "samples.h"
 #include "schema/event_json.h"
 #include "schema/json.h"
 #include "schema/limits.h"
+#include "tests/schema/samples.h"
 
 namespace dta::schema {
 namespace {

@@ -1,9 +1,9 @@
 // Events as lines: the fields of every kind, names for indices, payloads in each of their states.
 #include <gtest/gtest.h>
 
-#include "samples.h"
 #include "schema/event_json.h"
 #include "schema/json.h"
+#include "tests/schema/samples.h"
 
 namespace dta::schema {
 namespace {

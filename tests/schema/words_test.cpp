@@ -4,12 +4,12 @@
 #include <set>
 #include <unordered_set>
 
-#include "samples.h"
 #include "schema/error.h"
 #include "schema/event.h"
 #include "schema/hash.h"
 #include "schema/ids.h"
 #include "schema/time.h"
+#include "tests/schema/samples.h"
 
 namespace dta::schema {
 namespace {
