@@ -62,5 +62,7 @@ inline constexpr Time kBegin{1'700'000'000'000};
 inline constexpr Duration kGrace{30'000};
 
 std::unique_ptr<Depth> make_core_depth();
+std::unique_ptr<Depth> make_memory_depth();
+std::unique_ptr<Depth> make_leveldb_depth();
 
 }  // namespace dta::scenarios

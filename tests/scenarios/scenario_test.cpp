@@ -20,7 +20,8 @@ struct NamedDepth {
   const char* name;
   MakeDepth make;
 };
-constexpr NamedDepth kDepths[] = {{"core", make_core_depth}};
+constexpr NamedDepth kDepths[] = {
+    {"core", make_core_depth}, {"memory", make_memory_depth}, {"leveldb", make_leveldb_depth}};
 
 std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
