@@ -63,7 +63,7 @@ class HttpServer::Impl {
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;
   std::uint64_t last_connection = 0;
   std::uint16_t listen_port = 0;
-  bool draining = false, stopping = false, accept_due = false;
+  bool draining = false, stopping = false, finished = false, accept_due = false;
   std::string date;
   std::unique_ptr<ReadingThread> reading;
   std::thread thread;

@@ -81,6 +81,7 @@ void HttpServer::Impl::accept() {
 }
 
 void HttpServer::Impl::sweep() {
+  if (finished) return;  // the timer had fired already when it was cancelled
   date = http_date(settings.now());
   const auto now = Steady::now();
   std::vector<std::shared_ptr<Connection>> expired;
@@ -131,6 +132,7 @@ void HttpServer::Impl::drain() {
 }
 
 void HttpServer::Impl::finish() {
+  finished = true;
   sweep_timer.cancel();
   stop_timer.cancel();
   while (!connections.empty()) connections.begin()->second->die();

@@ -78,6 +78,7 @@ schema::Result<JsonValue> parse_object(std::string_view body) {
 Fields::Fields(JsonValue value, std::string at, Faults& faults) : at_(std::move(at)), faults_(faults) {
   if (value.kind() != JsonKind::object) {
     faults_.add(invalid_argument, at_, not_a(value, "an object"));
+    no_object_ = true;
     return;
   }
   members_ = schema::members(value);
@@ -112,7 +113,7 @@ JsonValue* Fields::required(std::string_view name) {
     last_ = *value;
     return &last_;
   }
-  fault(name, "is missing", missing_field);
+  if (!no_object_) fault(name, "is missing", missing_field);
   return nullptr;
 }
 

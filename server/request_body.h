@@ -61,6 +61,7 @@ class Fields {
   std::vector<schema::JsonMember> members_;
   std::vector<bool> taken_;
   schema::JsonValue last_;
+  bool no_object_ = false;  // said once; that its fields are missing is no news
 };
 
 // Whether a caller may name a transaction so; the sentence says why not.
