@@ -37,8 +37,8 @@ struct ClientOptions {
 };
 
 struct StartOptions {
-  std::string id;  // your key for this transaction: the same id and content starts nothing twice
-  std::string definition;
+  std::string id = {};  // your key for this transaction: the same id and content starts nothing twice
+  std::string definition = {};
   std::optional<std::uint32_t> version = {};           // the newest published one when absent
   std::string input = {};                              // JSON; empty: none
   std::map<std::string, std::string> attributes = {};  // at most 16; shown in lists, usable as filters
@@ -47,65 +47,65 @@ struct StartOptions {
 };
 
 struct TransactionError {
-  std::string code, message, step, task;
+  std::string code = {}, message = {}, step = {}, task = {};
   bool operator==(const TransactionError&) const = default;
 };
 
 struct UndoState {
-  std::string queue, status, worker, error;  // status: none idle ready leased backoff done incident
+  std::string queue = {}, status = {}, worker = {}, error = {};  // status: none idle ready leased backoff done incident
   std::uint32_t attempt = 0;
-  std::optional<Time> lease_until, retry_at;
+  std::optional<Time> lease_until = {}, retry_at = {};
 };
 
 struct TaskState {
-  std::string name, queue, worker, error;
-  std::string status;  // not_entered waiting ready leased backoff done failed unknown withdrawn skipped
+  std::string name = {}, queue = {}, worker = {}, error = {};
+  std::string status = {};  // not_entered waiting ready leased backoff done failed unknown withdrawn skipped
   bool stopping = false;
   std::uint32_t attempt = 0;
-  std::optional<Time> ready_at, lease_until, retry_at;
-  UndoState undo;
+  std::optional<Time> ready_at = {}, lease_until = {}, retry_at = {};
+  UndoState undo = {};
 };
 
 struct StepState {
-  std::string name;
-  std::string state;  // not_entered entered met failed undone skipped
-  std::optional<Time> entered_at, deadline_at;
-  std::vector<TaskState> tasks;
+  std::string name = {};
+  std::string state = {};  // not_entered entered met failed undone skipped
+  std::optional<Time> entered_at = {}, deadline_at = {};
+  std::vector<TaskState> tasks = {};
 };
 
 struct Incident {
   std::uint64_t number = 0;
-  std::string step, task, kind, code, message;
+  std::string step = {}, task = {}, kind = {}, code = {}, message = {};
   bool open = false;
 };
 
 // A transaction as an answer of the server shows it. start() fills only id to error; get() and wait() fill all of it.
 struct Transaction {
-  std::string id, definition;
+  std::string id = {}, definition = {};
   std::uint32_t version = 0;
-  std::string status;   // attention, paused, or the phase: what lists show
-  std::string phase;    // running compensating completed compensated terminated
-  std::string outcome;  // "completed", "compensated", "terminated"; empty while it is not decided
+  std::string status = {};   // attention, paused, or the phase: what lists show
+  std::string phase = {};    // running compensating completed compensated terminated
+  std::string outcome = {};  // "completed", "compensated", "terminated"; empty while it is not decided
   std::uint64_t sequence = 0;
-  std::string output;  // JSON; empty: none
-  std::optional<TransactionError> error;
+  std::string output = {};  // JSON; empty: none
+  std::optional<TransactionError> error = {};
 
   bool created = false;  // start() only: false when it was started before with the same content
   std::uint64_t number = 0;
-  std::string form;  // "steps" or "table"
+  std::string form = {};  // "steps" or "table"
   bool attention = false, paused = false;
   std::uint32_t epoch = 0;
-  std::optional<Time> started_at, ended_at, expires_at;
-  std::map<std::string, std::string> attributes, headers;
-  std::string input;   // JSON; empty: none
-  std::string reason;  // of a cancel or an end that someone asked for
-  std::vector<StepState> steps;
-  std::vector<Incident> incidents;
-  std::vector<std::string> not_undone;  // each as text or as raw JSON
-  std::string state;                    // table form: the current state
-  std::vector<std::string> visited, legal;
+  std::optional<Time> started_at = {}, ended_at = {}, expires_at = {};
+  std::map<std::string, std::string> attributes = {}, headers = {};
+  std::string input = {};   // JSON; empty: none
+  std::string reason = {};  // of a cancel or an end that someone asked for
+  std::vector<StepState> steps = {};
+  std::vector<Incident> incidents = {};
+  std::vector<std::string> not_undone = {};  // each as text or as raw JSON
+  std::string state = {};                    // table form: the current state
+  std::vector<std::string> visited = {}, legal = {};
 
-  std::string json;  // the whole answer as received
+  std::string json = {};  // the whole answer as received
 
   bool decided() const { return !outcome.empty(); }
   bool completed() const { return outcome == "completed"; }
@@ -113,11 +113,11 @@ struct Transaction {
 
 // One event of a history; everything of its kind is in `json` (docs/events.md).
 struct Event {
-  std::string transaction;  // filled when events of all transactions are read
+  std::string transaction = {};  // filled when events of all transactions are read
   std::uint64_t sequence = 0, position = 0;
-  std::optional<Time> recorded_at;
-  std::string kind, step, task;
-  std::string json;
+  std::optional<Time> recorded_at = {};
+  std::string kind = {}, step = {}, task = {};
+  std::string json = {};
 };
 
 struct ListFilter {
@@ -129,43 +129,43 @@ struct ListFilter {
 };
 
 struct TransactionSummary {
-  std::string id, definition, status, phase;
+  std::string id = {}, definition = {}, status = {}, phase = {};
   std::uint32_t version = 0;
   bool attention = false, paused = false;
-  std::map<std::string, std::string> attributes;
-  std::optional<Time> started_at, ended_at;
+  std::map<std::string, std::string> attributes = {};
+  std::optional<Time> started_at = {}, ended_at = {};
 };
 
 struct Page {
-  std::vector<TransactionSummary> transactions;  // newest first
-  std::string next;                              // cursor of the next page; empty: this is the last
-  std::string json;
+  std::vector<TransactionSummary> transactions = {};  // newest first
+  std::string next = {};                              // cursor of the next page; empty: this is the last
+  std::string json = {};
 };
 
 struct Published {
-  std::string name, digest;
+  std::string name = {}, digest = {};
   std::uint32_t version = 0;
   bool created = false;  // false: the same bytes were published before
-  std::vector<Fault> warnings;
-  std::string json;
+  std::vector<Fault> warnings = {};
+  std::string json = {};
 };
 
 struct DefinitionSummary {
-  std::string name, form, digest;
+  std::string name = {}, form = {}, digest = {};
   std::uint32_t version = 0;
-  std::optional<Time> published_at;
+  std::optional<Time> published_at = {};
 };
 
 struct CancelOptions {
-  std::string reason;           // required
+  std::string reason = {};      // required
   std::string who = {};         // shown in the history
   std::string request_id = {};  // made here when empty
 };
 
 struct Cancelled {
-  std::string id, status, phase;
+  std::string id = {}, status = {}, phase = {};
   std::uint64_t sequence = 0;
-  std::string json;
+  std::string json = {};
 };
 
 // Where the caller believes the transaction stands; the append is refused with wrong_sequence when it does not.
@@ -182,22 +182,22 @@ class Expected {
 };
 
 struct NewEvent {
-  std::string on;         // a name in the definition's transitions
+  std::string on = {};    // a name in the definition's transitions
   std::string data = {};  // JSON; empty: none
   std::string id = {};    // made here when empty: give one that outlives your process to append once over a restart
 };
 
 struct Appended {
-  std::string id, state, status, phase;
+  std::string id = {}, state = {}, status = {}, phase = {};
   std::uint64_t first_sequence = 0, sequence = 0;
   bool repeated = false;  // these ids were appended before; this is the first answer
-  std::string json;
+  std::string json = {};
 };
 
 // Events of all transactions in order, from a cursor on.
 struct EventPage {
-  std::vector<Event> events;
-  std::string cursor;  // where to go on
+  std::vector<Event> events = {};
+  std::string cursor = {};  // where to go on
 };
 
 class Client {

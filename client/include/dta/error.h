@@ -17,17 +17,17 @@ namespace dta {
 
 // One fault inside a document that was sent; `pointer` is an RFC 6901 JSON Pointer ("" is the whole document).
 struct Fault {
-  std::string pointer;
-  std::string message;
+  std::string pointer = {};
+  std::string message = {};
   bool operator==(const Fault&) const = default;
 };
 
 // The problem document (RFC 9457) of a refusal or fault.
 struct Problem {
-  std::string code;                                      // stable, snake_case, for example "wrong_sequence"
-  std::string title;                                     // short, the same for every occurrence
-  std::string detail;                                    // one sentence about this occurrence
-  std::string advice;                                    // one sentence: what to do now
+  std::string code = {};                                 // stable, snake_case, for example "wrong_sequence"
+  std::string title = {};                                // short, the same for every occurrence
+  std::string detail = {};                               // one sentence about this occurrence
+  std::string advice = {};                               // one sentence: what to do now
   unsigned status = 0;                                   // HTTP status; 0 when no answer came
   std::vector<Fault> faults = {};                        // every fault of a refused document
   std::optional<std::uint64_t> current_sequence = {};    // wrong_sequence, illegal_event: where the transaction is
