@@ -165,17 +165,17 @@ class Check {
         return not_torn(name, *damage, fmt::format("an intact write follows at offset {}", *intact));
       cut(name, bytes, damage->cut_at, damage->what);
     }
-    if (!damage) return {};
-    if (!state_.head)
+    if (damage && !state_.head)
       return damaged(
           fmt::format("{} is damaged at offset {} ({}), and there is no good HEAD that could tell what was durable.",
                       path(damaged_name), damage->offset, damage->what));
-    if (stands_at && *stands_at < state_.head->position)
-      return damaged(
-          fmt::format("{} is damaged at offset {} ({}): the log ends there at position {}, but HEAD says that "
-                      "everything up to position {} was durable.",
-                      path(damaged_name), damage->offset, damage->what, stands_at->value, state_.head->position.value));
-    return {};
+    // What LevelDB's log files hold is newer than its tables: their last position is the end of the log.
+    if (!stands_at || !state_.head || *stands_at >= state_.head->position) return {};
+    const std::string where = damage ? fmt::format("{} is damaged at offset {} ({}): the log ends there",
+                                                   path(damaged_name), damage->offset, damage->what)
+                                     : fmt::format("The last log file in {} ends", directory_);
+    return damaged(fmt::format("{} at position {}, but HEAD says that everything up to position {} was durable.", where,
+                               stands_at->value, state_.head->position.value));
   }
 
   void cut(const std::string& name, const std::string& bytes, std::size_t keep, const std::string& what) {

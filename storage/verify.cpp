@@ -111,8 +111,8 @@ class Verifier {
   void end_transaction(TransactionNumber number) {
     orphans_below(number);
     const auto place = [](const PayloadName& name) { return std::tuple(name.sequence, name.index); };
-    std::stable_sort(names_.begin(), names_.end(),
-                     [&](const PayloadName& a, const PayloadName& b) { return place(a) < place(b); });
+    std::sort(names_.begin(), names_.end(),
+              [&](const PayloadName& a, const PayloadName& b) { return place(a) < place(b); });
     const PayloadName* before = nullptr;
     for (const PayloadName& name : names_) {
       if (name.size == 0) continue;  // empty payloads are not put

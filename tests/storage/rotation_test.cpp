@@ -121,6 +121,21 @@ class LostEdit : public testing::Test {
     EXPECT_EQ(disk.files(), files);
   }
 
+  // LevelDB's background thread may have left files that are no longer needed: without them the content is the same.
+  bool refused_or_the_same(FaultDisk::Files files) {
+    FaultDisk disk(files);
+    const auto log = open_on(disk);
+    if (!log) {
+      EXPECT_EQ(log.error().code, schema::ErrorCode::log_damaged);
+      EXPECT_THAT(log.error().message, HasSubstr("/log"));
+      EXPECT_EQ(disk.files(), files);
+      return true;
+    }
+    FaultDisk sound(files_);
+    EXPECT_EQ(records_in(*(*log)->snapshot()), records_in(*open_on(sound).value()->snapshot()));
+    return false;
+  }
+
   FaultDisk::Files files_;
   std::string manifest_;
   std::size_t last_ = 0;
@@ -140,26 +155,20 @@ TEST_F(LostEdit, AFlipInTheLastEditNeverShortensTheLog) {
   for (std::size_t offset = last_; offset < files_[manifest_].size(); ++offset) {
     FaultDisk::Files files = files_;
     files[manifest_][offset] = static_cast<char>(files[manifest_][offset] ^ 0x20);
-    FaultDisk disk(files), sound(files_);
-    const auto log = open_on(disk);
-    if (!log) {
-      EXPECT_THAT(log.error().message, HasSubstr("/log")) << offset;
-      EXPECT_EQ(disk.files(), files) << offset;
-      ++refused;
-      continue;
-    }
-    EXPECT_EQ(records_in(*(*log)->snapshot()), records_in(*open_on(sound).value()->snapshot())) << offset;
+    refused += refused_or_the_same(std::move(files)) ? 1 : 0;
   }
   EXPECT_GT(refused, 0u);
 }
 
-TEST_F(LostEdit, ALostLogFileOrTableIsRefused) {
+TEST_F(LostEdit, ALostLogFileOrTableIsRefusedUnlessItWasNotNeeded) {
+  std::size_t refused = 0;
   for (const auto& [path, bytes] : files_) {
     if (!path.ends_with(".log") && !path.ends_with(".ldb")) continue;
     FaultDisk::Files files = files_;
     files.erase(path);
-    expect_refused_untouched(std::move(files));
+    refused += refused_or_the_same(std::move(files)) ? 1 : 0;
   }
+  EXPECT_GT(refused, 0u);
 }
 
 TEST(Threads, ACheckpointMayBeWrittenBesideAppendsAndReads) {
