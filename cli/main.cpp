@@ -34,13 +34,11 @@ int main(int argc, char** argv) {
       "  dta tx start order --id o-17 --input '{\"items\":[\"A7\"]}' --wait 10s\n"
       "  dta tx list --status attention\n"
       "'dta COMMAND --help' tells more about each.");
+  dta::cli::add_server(app, session);
   dta::cli::add_definitions(app, session);
   dta::cli::add_transactions(app, session);
   dta::cli::add_replay(app, session);
-#ifdef DTA_CLI_WITH_SERVER
   dta::cli::add_log(app, session);
-  dta::cli::add_server(app, session);
-#endif
   dta::cli::add_completion(app, session);
   try {
     app.parse(argc, argv);
