@@ -265,9 +265,14 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
     }
   };
   const std::string kind(to_string(kind_of(event.event)));
+  if (std::holds_alternative<DefinitionPublished>(event.event))
+    return refuse(ErrorCode::illegal_event, kind + " belongs into a reserved transaction");
   if (!std::visit(place_is_valid, event.event))
     return refuse(ErrorCode::illegal_event, kind + " names a step, task or transition that the definition does not have");
   if (!legal(bits, masks_of(machine, event.event))) return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
+  const auto* undone = std::get_if<StepUndone>(&event.event);
+  if (undone != nullptr && undone->step != state.step)
+    return refuse(ErrorCode::illegal_event, kind + " is out of order: compensation goes backwards step by step");
   const auto lease_fits = [&](const auto& e) {
     using E = std::decay_t<decltype(e)>;
     if constexpr (std::is_same_v<E, TaskLeased>) {
