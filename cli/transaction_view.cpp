@@ -121,7 +121,8 @@ std::string event_details(const Event& event) {
   for (const auto& [name, value] : json->members()) {
     const bool shown =
         std::find(std::begin(kShownElsewhere), std::end(kShownElsewhere), name) != std::end(kShownElsewhere);
-    if (shown || value.is_null() || (name == "undo" && !value.boolean())) continue;
+    const bool empty = value.raw() == "{}" || value.raw() == "[]";
+    if (shown || empty || value.is_null() || (name == "undo" && !value.boolean())) continue;
     const std::string content = value.kind() == Json::Kind::string ? value.string() : std::string(value.raw());
     text += (text.empty() ? "" : " ") + name + "=" + shortened(content, kValueCharacters);
   }
