@@ -2,9 +2,8 @@
 #include "server/history.h"
 
 #include <charconv>
-#include <unordered_map>
 
-#include "schema/event_json.h"
+#include "server/event_writer.h"
 #include "server/log_reading.h"
 
 namespace dta::server {
@@ -16,7 +15,6 @@ using schema::refuse;
 using schema::Result;
 using schema::Sequence;
 using schema::Status;
-using schema::TransactionNumber;
 
 constexpr std::size_t kPageBytes = 256u << 10;
 
@@ -25,50 +23,6 @@ bool ends(const schema::Event& event) {
   return kind == schema::EventKind::transaction_completed || kind == schema::EventKind::transaction_compensated ||
          kind == schema::EventKind::transaction_terminated;
 }
-
-// Writes the events of one transaction: names its leases and reads its payloads. Damage found meanwhile is kept.
-class EventWriter {
- public:
-  EventWriter(const storage::Reader& reader, TransactionNumber number) : reader_(reader), number_(number) {}
-
-  void append(std::string& out, const RecordedEvent& event, Position position, const TransactionName& name,
-              bool with_id) {
-    if (std::holds_alternative<schema::TaskLeased>(event.event)) leased_at_[event.sequence.value] = event.recorded_at;
-    schema::EventJsonContext context;
-    context.definition = name.definition.get();
-    context.position = position;
-    if (with_id) context.transaction = name.id;
-    context.token = [this](Sequence lease) { return lease_token(number_, lease, leased_at(lease)); };
-    context.payload = [this, &event](const schema::PayloadRef& ref) -> std::optional<std::string> {
-      auto bytes = reader_.payload(number_, event.sequence, ref.index);
-      if (bytes) return std::move(*bytes);
-      if (damage_) damage_ = tl::unexpected(bytes.error());
-      return std::nullopt;
-    };
-    schema::append_event_json(out, event, context);
-    out += '\n';
-  }
-  const Status& damage() const { return damage_; }
-
- private:
-  // A token holds the time of its hand-out; for a lease from before the page its record is read.
-  schema::Time leased_at(Sequence lease) {
-    const auto [known, is_new] = leased_at_.try_emplace(lease.value);
-    if (is_new) {
-      auto read = reader_.records_of(number_, lease, [&, at = &known->second](const storage::Record& record) {
-        *at = record.recorded_at;
-        return false;
-      });
-      if (!read && damage_) damage_ = read;
-    }
-    return known->second;
-  }
-
-  const storage::Reader& reader_;
-  TransactionNumber number_;
-  Status damage_;
-  std::unordered_map<std::uint64_t, schema::Time> leased_at_;
-};
 
 struct HistorySource {
   std::string id;
@@ -88,7 +42,8 @@ struct HistorySource {
     auto read = events_of(**reader, *number, range.from, [&](const RecordedEvent& event, Position position) {
       full = page.text.size() >= kPageBytes;
       if (full || range.limit == 0) return false;
-      writer.append(page.text, event, position, *name, false);
+      writer.append(page.text, event, position, name->definition.get());
+      page.text += '\n';
       ended = ended || ends(event.event);
       range.from = event.sequence.next();
       --range.limit;
@@ -152,7 +107,8 @@ struct EventsSource {
     if (!name) return tl::unexpected(name.error());
     EventWriter writer(reader, record.number);
     for (std::size_t i = range.after.events; i < events->size() && range.limit > 0; ++i) {
-      writer.append(out, (*events)[i], record.position, *name, true);
+      writer.append(out, (*events)[i], record.position, name->definition.get(), name->id);
+      out += '\n';
       ++range.after.events;
       --range.limit;
     }

@@ -203,7 +203,8 @@ void route(const RequestHead& head, const HostRules& rules, Routed& routed) {
     return;
   }
   if (found->method != "GET" && head.has_content_type && !is_json(head.content_type))
-    return refuse(unsupported_media_type, "the body is " + head.content_type.substr(0, 100) + ", not application/json");
+    return refuse(unsupported_media_type, "the body is " + head.content_type.substr(0, 100) +
+                                              ", not application/json (curl: -H 'Content-Type: application/json')");
   routed.handler = found->handler;
 }
 

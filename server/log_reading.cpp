@@ -72,14 +72,6 @@ schema::Result<schema::DefinitionPtr> LogReading::definition(const storage::Read
   return definitions_.emplace(key, *parsed).first->second;
 }
 
-schema::PayloadLookup payloads_of(const storage::Reader& reader, TransactionNumber number, Sequence sequence) {
-  return [&reader, number, sequence](const schema::PayloadRef& ref) -> std::optional<std::string> {
-    auto bytes = reader.payload(number, sequence, ref.index);
-    if (!bytes) return std::nullopt;
-    return std::move(*bytes);
-  };
-}
-
 schema::Result<std::vector<schema::RecordedEvent>> decode_record(const storage::Record& record) {
   auto events = schema::decode_events(record.events);
   if (!events) return tl::unexpected(events.error());

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "schema/definition.h"
-#include "schema/event_json.h"
+#include "schema/event.h"
 #include "server/port.h"
 
 namespace dta::server {
@@ -42,10 +42,6 @@ class LogReading {
   std::map<std::pair<std::string, std::uint32_t>, schema::DefinitionPtr> definitions_;
   std::unordered_map<schema::TransactionNumber, TransactionName> names_;
 };
-
-// Payloads of one event, read on demand.
-schema::PayloadLookup payloads_of(const storage::Reader& reader, schema::TransactionNumber number,
-                                  schema::Sequence sequence);
 
 // Calls `visit` with every event of one transaction from sequence `from` on, in order, until it returns false.
 // `position` is the record's. Error log_damaged when a record does not decode.

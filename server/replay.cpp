@@ -3,8 +3,8 @@
 
 #include "engine/evolve.h"
 #include "engine/pending.h"
-#include "schema/event_json.h"
 #include "schema/json.h"
+#include "server/event_writer.h"
 #include "server/view_json.h"
 
 namespace dta::server {
@@ -103,10 +103,11 @@ struct ReplaySource {
     Page page;
     Status damage;
     bool full = false;
-    auto read = events_of(**reader, subject->number, from, [&](const RecordedEvent& event, Position) {
+    EventWriter writer(**reader, subject->number);
+    auto read = events_of(**reader, subject->number, from, [&](const RecordedEvent& event, Position position) {
       full = page.text.size() >= kPageBytes;
       if (full) return false;
-      damage = append_line(page.text, event, *subject, **reader);
+      damage = append_line(page.text, event, position, *subject, writer);
       from = event.sequence.next();
       return damage.has_value();
     });
@@ -116,8 +117,8 @@ struct ReplaySource {
     return page;
   }
 
-  Status append_line(std::string& out, const RecordedEvent& event, const Subject& subject,
-                     const storage::Reader& reader) {
+  Status append_line(std::string& out, const RecordedEvent& event, Position position, const Subject& subject,
+                     EventWriter& writer) {
     const Machine& machine = *subject.machine;
     const State before = state;
     if (auto folded = fold(machine, state, event); !folded) return folded;
@@ -125,10 +126,7 @@ struct ReplaySource {
            schema::format_time(event.recorded_at) + "\",\"kind\":\"";
     out += schema::to_string(schema::kind_of(event.event));
     out += "\",\"event\":";
-    schema::EventJsonContext context;
-    context.definition = &machine.definition();
-    context.payload = payloads_of(reader, subject.number, event.sequence);
-    schema::append_event_json(out, event, context);
+    writer.append(out, event, position, &machine.definition());
     out += ",\"changes\":";
     append_strings(out, changes_of(machine, before, state, event.recorded_at));
     out += ",\"due\":";
@@ -136,7 +134,7 @@ struct ReplaySource {
     out += ",\"phase\":\"";
     out += engine::to_string(state.phase);
     out += "\"}\n";
-    return {};
+    return writer.damage();
   }
 };
 

@@ -223,7 +223,7 @@ TEST_F(Reading, Replay) {
   EXPECT_THAT(
       all[2],
       HasSubstr(
-          R"({"sequence":3,"recorded_at":"1970-01-01T00:00:03.000Z","kind":"task_leased","event":{"sequence":3,)"));
+          R"({"sequence":3,"recorded_at":"1970-01-01T00:00:03.000Z","kind":"task_leased","event":{"sequence":3,"position":3,)"));
   EXPECT_THAT(all[2], HasSubstr(R"("changes":["task reserve/stock: ready -> leased"],"due":[)"));
   EXPECT_THAT(all[3], HasSubstr(R"("task reserve/stock: leased -> done")"));
   EXPECT_THAT(
