@@ -22,6 +22,8 @@ ServerProcess::ServerProcess(const std::string& binary, const std::string& data)
   if (pid_ < 0) std::exit(1);
   if (pid_ == 0) {
     dup2(ends[1], STDOUT_FILENO);
+    const int log = open((data + ".log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (log >= 0) dup2(log, STDERR_FILENO);
     execl(binary.c_str(), binary.c_str(), "server", "--data", data.c_str(), "--listen", "127.0.0.1:0", "--grace", "0s",
           static_cast<char*>(nullptr));
     std::perror("dta_bench: the server's binary cannot be run");

@@ -122,7 +122,7 @@ class Chaos:
         code = self.server.stop()
         if code != 0:
             self.ledger.violate(f"a clean stop ended with exit code {code}")
-        done = subprocess.run([str(self.binary), "log", "verify", "--data", str(self.data)], capture_output=True, text=True)
+        done = subprocess.run([str(self.binary), "log", "verify", str(self.data)], capture_output=True, text=True)
         if done.returncode != 0:
             self.ledger.violate(f"dta log verify: {done.stdout[-2000:]}{done.stderr[-500:]}")
 

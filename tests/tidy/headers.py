@@ -2,14 +2,15 @@
 
     python3 tests/tidy/headers.py --compiler g++ --scratch DIR [--launcher ccache] [--root DIR]
 
-Each header becomes a translation unit of its own that only includes it; several compilers run at once. Through ccache
-the units cost next to nothing when no header changed.
+A header that stands first in the source file of its name is proved by the build. Each other one becomes a translation
+unit that only includes it; several compilers run at once, and through ccache an unchanged header costs next to nothing.
 """
 
 import argparse
 import concurrent.futures
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -21,6 +22,15 @@ def headers_of(root):
         for path in sorted((root / folder).rglob("*.h")):
             if not any(part.startswith((".", "build")) for part in path.relative_to(root).parts):
                 yield path.relative_to(root)
+
+
+def proved_by_build(root, header):
+    """Whether NAME.cpp includes NAME.h before anything else."""
+    source = (root / header).with_suffix(".cpp")
+    if not source.is_file():
+        return False
+    first = re.search(r"^\s*#\s*include\s*(\S+)", source.read_text(encoding="utf-8"), re.MULTILINE)
+    return first is not None and first.group(1) == f'"{header}"'
 
 
 def compile_one(root, options, header):
@@ -42,7 +52,8 @@ def main():
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
     options = parser.parse_args()
     root = options.root.resolve()
-    headers = list(headers_of(root))
+    every = list(headers_of(root))
+    headers = [header for header in every if not proved_by_build(root, header)]
     failed = 0
     options.scratch.mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
@@ -50,8 +61,8 @@ def main():
             if code != 0:
                 failed += 1
                 print(f"{header}:1: does not compile by itself\n{errors}")
-    print(f"tidy headers: {len(headers)} headers, {failed} findings")
-    return 1 if failed or not headers else 0
+    print(f"tidy headers: {len(every)} headers, {len(headers)} of them compiled here, {failed} findings")
+    return 1 if failed or not every else 0
 
 
 if __name__ == "__main__":
