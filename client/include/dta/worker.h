@@ -102,7 +102,7 @@ struct WorkerOptions {
   std::chrono::milliseconds poll_wait{30'000};
   // A result waits at most this long for others that are still being worked on, so that they travel in one request;
   // nothing waits when nothing else is in hand.
-  std::chrono::microseconds gather{1'000};
+  std::chrono::microseconds gather{200};
   // How long before the end of its lease a task is asked to stop; at most a quarter of the lease.
   std::chrono::milliseconds lease_margin{1'000};
   // How often the server is asked whether a task that needs no heartbeat shall stop.
