@@ -314,7 +314,9 @@ def main() -> int:
             print(f"The demo failed: {name} was not found ({program}); run scripts/demo, which builds what it needs.",
                   file=sys.stderr)
             return 1
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # Both, also where a shell started this in the background and had SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = options.data.resolve() if options.data else pathlib.Path(tempfile.mkdtemp(prefix="dta-demo-"))
     demo = Demo(options, folder)
     agreed = False
