@@ -1,0 +1,510 @@
+// The rules, one function each, in the words of the semantics.
+#include "tests/model/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "schema/json.h"
+
+namespace dta::model {
+
+using namespace schema;
+
+namespace {
+
+bool unknown(Ending ending) {
+  return ending == Ending::unclear || ending == Ending::timed_out;
+}
+
+const Backoff& rule_for(const Retry& retry, const std::string& code) {
+  for (const ErrorRetry& rule : retry.by_error)
+    for (const std::string& error : rule.errors)
+      if (error == code) return rule.backoff;
+  return retry.backoff;
+}
+
+}  // namespace
+
+std::uint32_t Side::attempts() const {
+  std::uint32_t count = 0;
+  for (const HandOut& h : hand_outs) count += h.ending != Ending::released;
+  return count;
+}
+
+// Semantics section 3: done if any attempt was; else unknown if any attempt ended so; else failed if it was ever handed
+// out or ran out of time; else withdrawn.
+Outcome Task::outcome() const {
+  if (!settled) return Outcome::none;
+  bool any_unknown = false;
+  for (const HandOut& h : action.hand_outs) {
+    if (h.ending == Ending::done) return Outcome::done;
+    any_unknown |= unknown(h.ending);
+  }
+  if (any_unknown) return Outcome::unknown;
+  return !action.hand_outs.empty() || ran_out ? Outcome::failed : Outcome::withdrawn;
+}
+
+bool Task::clean() const {
+  return settled && (!may_have_happened() || !rules->undo || undone);
+}
+
+// What templates see: /input and /steps/STEP/TASK/output.
+class Transaction::Context : public TemplateContext {
+ public:
+  explicit Context(const Transaction& t) : t_(t) {}
+  std::optional<std::string_view> find(std::string_view pointer) const override {
+    if (const auto rest = after(pointer, "/input")) return inside(t_.input_, *rest);
+    for (std::size_t s = 0; s < t_.steps_.size(); ++s)
+      for (const Task& task : t_.steps_[s])
+        if (const auto rest = after(pointer, "/steps/" + t_.rules(s).name + "/" + task.rules->name + "/output"))
+          return task.outcome() == Outcome::done ? inside(task.output, *rest) : std::nullopt;
+    return std::nullopt;
+  }
+
+ private:
+  static std::optional<std::string_view> after(std::string_view pointer, const std::string& prefix) {
+    if (!pointer.starts_with(prefix)) return std::nullopt;
+    const std::string_view rest = pointer.substr(prefix.size());
+    return rest.empty() || rest.front() == '/' ? std::optional(rest) : std::nullopt;
+  }
+  static std::optional<std::string_view> inside(const std::string& json, std::string_view pointer) {
+    if (json.empty()) return std::nullopt;
+    const auto value = schema::find(JsonValue{json}, pointer);
+    return value ? std::optional(value->raw) : std::nullopt;
+  }
+  const Transaction& t_;
+};
+
+Transaction::Transaction(DefinitionPtr definition, Choose choose)
+    : definition_(std::move(definition)), choose_(std::move(choose)) {
+  for (const Step& s : definition_->steps) {
+    steps_.emplace_back(s.tasks.size());
+    for (std::size_t i = 0; i < s.tasks.size(); ++i) steps_.back()[i].rules = &s.tasks[i];
+  }
+}
+
+// ---- commands
+
+void Transaction::start(std::string input, Time now) {
+  note(EventKind::transaction_started);
+  phase = Phase::running;
+  input_ = std::move(input);
+  if (definition_->expires_after.ms > 0) expires_at_ = now + definition_->expires_after;
+  if (definition_->form == Form::table) {
+    table_state = definition_->states[definition_->initial].name;
+    return end_if_final();
+  }
+  if (!steps_.empty()) enter(0, now);
+  judge(now);
+}
+
+bool Transaction::hand_out(TaskRef ref, Action action, Time now) {
+  bool is_ready = false;
+  for (const auto& [task, side, at] : ready()) is_ready |= task == ref && side == action && at <= now;
+  if (!is_ready) return false;
+  note(EventKind::task_leased);
+  Task& t = steps_[ref.step][ref.task];
+  Side& side = action == Action::undo ? t.undo : t.action;
+  side.ready_at.reset();
+  side.hand_outs.push_back({Sequence(log.size()), now, now, Ending::open, false});
+  return true;
+}
+
+std::optional<ErrorCode> Transaction::report(Sequence lease, const Said& result, Time now) {
+  const auto found = find(lease);
+  if (!found || found->hand_out->ending != Ending::open) return ErrorCode::stale_lease;
+  Task& t = *found->task;
+  found->hand_out->ending = result.ending;
+  switch (result.ending) {
+    case Ending::done:
+      note(EventKind::task_completed);
+      if (found->action == Action::undo) {
+        t.undone = true;
+        t.undo_found = result.found;
+      } else {
+        t.output = result.output;
+        t.settled = true;
+      }
+      break;
+    case Ending::released:
+      note(EventKind::task_released);
+      // Only a task that may still be tried waits again.
+      if (found->action == Action::perform && found->hand_out->asked_to_stop)
+        settle(found->ref, t, t.action.last_error);
+      else
+        found->side->ready_at = now + result.delay;
+      break;
+    default:
+      note(EventKind::task_failed);
+      after_failure(*found, result.code, result.retryable, now);
+  }
+  judge(now);
+  return std::nullopt;
+}
+
+bool Transaction::report_late(Sequence lease, bool success, Time now) {
+  static_cast<void>(now);
+  const auto found = find(lease);
+  if (!found || found->hand_out->ending != Ending::timed_out) return false;
+  note(EventKind::late_result);
+  const Task& t = *found->task;
+  if (success && found->action == Action::perform && t.undone && !t.undo_found) {
+    note(EventKind::incident_raised);
+    ++incidents;
+  }
+  return true;
+}
+
+void Transaction::beat(Sequence lease, Time now) {
+  const auto found = find(lease);
+  if (found && found->hand_out->ending == Ending::open) found->hand_out->last_beat = now;
+}
+
+bool Transaction::keep_detail(Sequence lease) {
+  const auto found = find(lease);
+  if (!found || found->hand_out->ending != Ending::open) return false;
+  note(EventKind::heartbeat_recorded);
+  return true;
+}
+
+std::optional<ErrorCode> Transaction::cancel(Time now) {
+  if (phase != Phase::running) return ErrorCode::closed;
+  if (definition_->form == Form::table) {
+    note(EventKind::transaction_terminated);
+    phase = Phase::terminated;
+    return std::nullopt;
+  }
+  begin_compensation(now);
+  judge(now);
+  return std::nullopt;
+}
+
+std::optional<ErrorCode> Transaction::append(std::optional<Sequence> expected, const std::vector<std::string>& names,
+                                             Time now) {
+  static_cast<void>(now);
+  if (definition_->form != Form::table) return ErrorCode::reserved_kind;
+  if (expected && expected->value != log.size()) return ErrorCode::wrong_sequence;
+  for (const std::string& name : names)
+    if (name.starts_with("dta.") || name.starts_with("$")) return ErrorCode::reserved_kind;
+  if (ended() && !names.empty()) return ErrorCode::closed;
+  // All or nothing: walk the table first.
+  std::string state = table_state;
+  std::vector<const Transition*> walk;
+  for (const std::string& name : names) {
+    walk.push_back(leaving(state, name));
+    if (walk.back() == nullptr) return ErrorCode::illegal_event;
+    state = definition_->states[walk.back()->to].name;
+  }
+  for (const Transition* transition : walk) take(*transition);
+  return std::nullopt;
+}
+
+// ---- timers
+
+void Transaction::tick(Time now) {
+  if (phase == Phase::none || ended()) return;
+  if (definition_->form == Form::table) {
+    expire(now);
+    return;
+  }
+  std::vector<Sequence> open;
+  for (const auto& tasks : steps_)
+    for (const Task& t : tasks)
+      for (const Side* side : {&t.action, &t.undo})
+        if (side->open()) open.push_back(side->hand_outs.back().lease);
+  std::sort(open.begin(), open.end());
+  for (const Sequence lease : open) end_lease(lease, now, true);
+  for (std::size_t i = 0; !steps_.empty() && i < current().size(); ++i) {
+    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
+    if (!run_out(ref, TaskLimit::total, now)) run_out(ref, TaskLimit::queue, now);
+  }
+  if (!pass_deadline(now)) expire(now);
+}
+
+bool Transaction::end_lease(Sequence lease, Time now, bool beats_known) {
+  const auto found = find(lease);
+  if (!found || found->hand_out->ending != Ending::open) return false;
+  if (beats_known && lease_end(*found->task, found->action, *found->hand_out) > now) return false;
+  const Timeouts& limits =
+      found->action == Action::undo ? found->task->rules->undo->timeouts : found->task->rules->timeouts;
+  const Duration shortest = limits.heartbeat.ms > 0 ? std::min(limits.heartbeat, limits.attempt) : limits.attempt;
+  if (found->hand_out->since + shortest > now) return false;
+  note(EventKind::attempt_timed_out);
+  found->hand_out->ending = Ending::timed_out;
+  after_failure(*found, "dta.timeout", true, now);
+  judge(now);
+  return true;
+}
+
+bool Transaction::run_out(TaskRef ref, TaskLimit limit, Time now) {
+  if (phase != Phase::running || ref.step != step) return false;
+  Task& t = steps_[ref.step][ref.task];
+  if (!t.entered || t.settled) return false;
+  const Timeouts& limits = t.rules->timeouts;
+  if (limit == TaskLimit::queue) {
+    if (limits.queue.ms == 0 || !t.action.ready_at || *t.action.ready_at + limits.queue > now) return false;
+  } else {
+    if (limits.total.ms == 0 || t.first_ready + limits.total > now) return false;
+    if (t.action.open() && t.action.hand_outs.back().asked_to_stop) return false;  // it fires once
+  }
+  note(EventKind::task_timed_out);
+  t.ran_out = true;
+  t.action.last_error = "dta.timeout";
+  if (t.action.open())
+    t.action.hand_outs.back().asked_to_stop = true;
+  else
+    settle(ref, t, "dta.timeout");
+  judge(now);
+  return true;
+}
+
+bool Transaction::pass_deadline(Time now) {
+  if (phase != Phase::running || steps_.empty() || rules(step).deadline.ms == 0) return false;
+  if (entered_at_ + rules(step).deadline > now) return false;
+  fail_step(TaskRef{static_cast<std::uint16_t>(step), 0, 0}, "dta.deadline", now);
+  judge(now);
+  return true;
+}
+
+bool Transaction::expire(Time now) {
+  if (phase != Phase::running || expires_at_ > now) return false;
+  if (definition_->form == Form::table) {
+    if (const Transition* transition = leaving(table_state, "expired")) {
+      take(*transition);
+    } else {
+      note(EventKind::transaction_terminated);
+      phase = Phase::terminated;
+    }
+    return true;
+  }
+  begin_compensation(now);
+  judge(now);
+  return true;
+}
+
+// ---- steps
+
+void Transaction::enter(std::size_t index, Time now) {
+  step = index;
+  entered_at_ = now;
+  note(EventKind::step_entered);
+  std::optional<TaskRef> unresolved;
+  for (std::size_t i = 0; i < current().size(); ++i) {
+    Task& t = current()[i];
+    t.entered = true;
+    t.first_ready = now;
+    t.action.ready_at = now;
+    t.input = input_;
+    if (!t.rules->input || unresolved) continue;
+    const auto resolved = resolve(*t.rules->input, Context(*this));
+    if (resolved)
+      t.input = *resolved;
+    else
+      unresolved = TaskRef{static_cast<std::uint16_t>(index), static_cast<std::uint16_t>(i), 0};
+  }
+  if (unresolved) fail_step(*unresolved, "dta.input_unresolved", now);
+}
+
+void Transaction::judge(Time now) {
+  if (definition_->form == Form::table) return;
+  if (phase == Phase::running && steps_.empty()) {
+    note(EventKind::transaction_completed);
+    phase = Phase::completed;
+  }
+  while (phase == Phase::running)
+    if (!judge_join(now)) return;
+  judge_turn(now);
+}
+
+// Need "all": met when every task is done. One that settled without being done fails the step: at once with siblings
+// cancel, when all have settled with drain.
+bool Transaction::judge_join(Time now) {
+  bool all_done = true, all_settled = true, one_lost = false;
+  for (const Task& t : current()) {
+    all_done &= t.outcome() == Outcome::done;
+    all_settled &= t.settled;
+    one_lost |= t.settled && t.outcome() != Outcome::done;
+  }
+  if (all_done) {
+    note(EventKind::step_met);
+    if (step + 1 < steps_.size()) {
+      enter(step + 1, now);
+    } else {
+      note(EventKind::transaction_completed);
+      phase = Phase::completed;
+    }
+    return true;
+  }
+  if (!one_lost || (rules(step).siblings == Siblings::drain && !all_settled)) return false;
+  const auto decided = *failure;
+  fail_step(decided.first, decided.second, now);
+  return true;
+}
+
+void Transaction::fail_step(TaskRef task, std::string code, Time now) {
+  note(EventKind::step_failed);
+  failure = std::pair(task, std::move(code));
+  stop_open_tasks();
+  begin_compensation(now);
+}
+
+void Transaction::settle(TaskRef ref, Task& task, const std::string& code) {
+  task.settled = true;
+  task.action.ready_at.reset();
+  if (phase == Phase::running && !failure && task.outcome() != Outcome::withdrawn) failure = std::pair(ref, code);
+}
+
+void Transaction::stop_open_tasks() {
+  for (std::size_t i = 0; i < current().size(); ++i) {
+    Task& t = current()[i];
+    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
+    if (t.action.open())
+      t.action.hand_outs.back().asked_to_stop = true;
+    else if (!t.settled)
+      settle(ref, t, t.action.last_error);
+  }
+}
+
+void Transaction::after_failure(const Found& found, const std::string& code, bool retryable, Time now) {
+  found.side->last_error = code;
+  const bool undo = found.action == Action::undo;
+  const Backoff& rule = rule_for(undo ? found.task->rules->undo->retry : found.task->rules->retry, code);
+  const std::uint32_t attempts = found.side->attempts();
+  const bool stopped = !undo && (found.hand_out->asked_to_stop || phase != Phase::running);
+  if (retryable && !stopped && attempts < rule.max_attempts) {
+    double delay = static_cast<double>(rule.first.ms);
+    for (std::uint32_t n = 1; n < attempts && delay < static_cast<double>(rule.cap.ms); ++n) delay *= rule.rate;
+    delay = std::min(delay, static_cast<double>(rule.cap.ms));
+    const auto shortest = static_cast<std::int64_t>(std::floor(delay * (1 - rule.jitter)));
+    found.side->ready_at =
+        choose_(now + Duration{shortest}, now + Duration{static_cast<std::int64_t>(std::ceil(delay))});
+  } else if (undo) {
+    found.task->given_up = true;
+    note(EventKind::incident_raised);
+    ++incidents;
+  } else {
+    settle(found.ref, *found.task, code);
+  }
+}
+
+// ---- compensation
+
+void Transaction::begin_compensation(Time now) {
+  note(EventKind::compensation_started);
+  phase = Phase::compensating;
+  stop_open_tasks();
+  make_undos_ready(now);
+}
+
+void Transaction::judge_turn(Time now) {
+  while (phase == Phase::compensating) {
+    make_undos_ready(now);
+    for (const Task& t : current())
+      if (!t.clean()) return;
+    note(EventKind::step_undone);
+    if (step == 0) {
+      note(EventKind::transaction_compensated);
+      phase = Phase::compensated;
+    } else {
+      --step;
+    }
+  }
+}
+
+// Never beside an open lease of its task: only what has settled is undone.
+void Transaction::make_undos_ready(Time now) {
+  for (Task& t : current()) {
+    if (t.undo_due || !t.settled || !t.may_have_happened() || !t.rules->undo) continue;
+    t.undo_due = true;
+    t.undo.ready_at = now;
+  }
+}
+
+// ---- table form
+
+const Transition* Transaction::leaving(const std::string& state, const std::string& on) const {
+  for (const Transition& t : definition_->transitions)
+    if (definition_->states[t.from].name == state && t.on == on) return &t;
+  return nullptr;
+}
+
+void Transaction::take(const Transition& transition) {
+  note(EventKind::transitioned);
+  table_state = definition_->states[transition.to].name;
+  if (transition.on == "expired") expires_at_ = Time::never();
+  end_if_final();
+}
+
+void Transaction::end_if_final() {
+  for (const schema::State& state : definition_->states) {
+    if (state.name != table_state || state.end == StateEnd::none) continue;
+    const bool well = state.end == StateEnd::completed;
+    note(well ? EventKind::transaction_completed : EventKind::transaction_terminated);
+    phase = well ? Phase::completed : Phase::terminated;
+  }
+}
+
+// ---- what can be seen
+
+std::optional<Transaction::Found> Transaction::find(Sequence lease) {
+  for (std::size_t s = 0; s < steps_.size(); ++s)
+    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
+      Task& t = steps_[s][i];
+      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
+      for (HandOut& h : t.action.hand_outs)
+        if (h.lease == lease) return Found{ref, &t, &t.action, &h, Action::perform};
+      for (HandOut& h : t.undo.hand_outs)
+        if (h.lease == lease) return Found{ref, &t, &t.undo, &h, Action::undo};
+    }
+  return std::nullopt;
+}
+
+Time Transaction::lease_end(const Task& task, Action action, const HandOut& h) const {
+  const Timeouts& limits = action == Action::undo ? task.rules->undo->timeouts : task.rules->timeouts;
+  const Time by_attempt = h.since + limits.attempt;
+  return limits.heartbeat.ms == 0 ? by_attempt : std::min(by_attempt, h.last_beat + limits.heartbeat);
+}
+
+std::vector<Transaction::Waiting> Transaction::ready() const {
+  std::vector<Waiting> list;
+  if (ended() || phase == Phase::none || steps_.empty()) return list;
+  for (std::size_t i = 0; i < steps_[step].size(); ++i) {
+    const Task& t = steps_[step][i];
+    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
+    if (phase == Phase::running && t.action.ready_at) list.emplace_back(ref, Action::perform, *t.action.ready_at);
+    if (phase == Phase::compensating && t.undo.ready_at) list.emplace_back(ref, Action::undo, *t.undo.ready_at);
+  }
+  return list;
+}
+
+Time Transaction::due() const {
+  Time due = Time::never();
+  if (ended() || phase == Phase::none) return due;
+  for (const auto& tasks : steps_)
+    for (const Task& t : tasks) {
+      if (t.action.open()) due = std::min(due, lease_end(t, Action::perform, t.action.hand_outs.back()));
+      if (t.undo.open()) due = std::min(due, lease_end(t, Action::undo, t.undo.hand_outs.back()));
+    }
+  if (phase != Phase::running) return due;
+  due = std::min(due, expires_at_);
+  if (steps_.empty()) return due;
+  if (rules(step).deadline.ms > 0) due = std::min(due, entered_at_ + rules(step).deadline);
+  for (const Task& t : steps_[step]) {
+    const Timeouts& limits = t.rules->timeouts;
+    if (limits.queue.ms > 0 && t.action.ready_at) due = std::min(due, *t.action.ready_at + limits.queue);
+    const bool stopping = t.action.open() && t.action.hand_outs.back().asked_to_stop;
+    if (limits.total.ms > 0 && t.entered && !t.settled && !stopping) due = std::min(due, t.first_ready + limits.total);
+  }
+  return due;
+}
+
+std::vector<TaskRef> Transaction::not_undone() const {
+  std::vector<TaskRef> list;
+  for (std::size_t s = 0; s < steps_.size(); ++s)
+    for (std::size_t i = 0; i < steps_[s].size(); ++i)
+      if (steps_[s][i].may_have_happened() && !steps_[s][i].undone)
+        list.push_back({static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0});
+  return list;
+}
+
+}  // namespace dta::model
