@@ -1,6 +1,8 @@
 // dta::Worker against a fake broker: what it takes, what it reports, what it sends again, and how it stops.
 // Nothing here waits for time to pass except where the worker's own timers are the subject; then only the order of what
 // happens is looked at, never how long it took.
+//
+// Size: one test for each promise of worker.h, all over the one fake broker at the top.
 #include "dta/worker.h"
 
 #include <gmock/gmock.h>
