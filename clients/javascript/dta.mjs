@@ -33,6 +33,7 @@ const WAIT_MS_MAX = 60_000; // the server holds an answer no longer
 const RESULTS_MAX = 1000; // results in one request
 const BATCH_CHARS = 4 << 20; // encoded results in one request; the server takes bodies of 16 MiB
 const MESSAGE_CHARS = 1000; // of an error message made from an exception
+const STOP_CHECK_MS = 5000; // after which a task without heartbeat asks whether it shall stop
 const ENDED = new Set(['completed', 'compensated', 'terminated']);
 
 /** A refusal or fault, as the server's problem document tells it. Test `code`. */
@@ -472,13 +473,18 @@ export class Task {
     /** @type {boolean} the server asked to stop, or the lease is lost */ this.stopAsked = false;
     /** @type {boolean} the worker itself stops and cannot wait any longer */ this.workerStops = false;
     /** @type {number} on performance.now(): the lease's end less the margin */ this.deadline = 0;
-    /** @type {number} */ this.nextBeat = performance.now() + (this.heartbeatMs ?? 0) / 3;
+    /** @type {number} */ this.nextBeat = performance.now() + this.beatPeriodMs;
     this.extend(leased.lease_ms);
   }
 
   /** Aborted when the server or the worker asks to stop and when the lease is about to end. @type {AbortSignal} */
   get signal() {
     return this.#abort.signal;
+  }
+
+  /** A third of what the lease allows, or now and then to hear of a wish to stop. */
+  get beatPeriodMs() {
+    return this.heartbeatMs ? this.heartbeatMs / 3 : STOP_CHECK_MS;
   }
 
   /** Milliseconds left to work before the lease is too near its end. */
@@ -842,21 +848,21 @@ export class Worker {
 
   // Leases.
 
-  /** Keeps the leases of tasks that ask for heartbeats. */
+  /** Keeps the leases of tasks that need heartbeats; for the others, asks whether they shall stop. */
   async #leaseLoop() {
     while (!this.#finished()) {
       const now = performance.now();
       if (this.#stopping && now > this.#giveUp - this.#stopWithinMs / 3) {
         for (const task of this.#running.values()) task.askToStop(true);
       }
-      const beating = [...this.#running.values()].filter((task) => task.heartbeatMs);
-      const due = beating.filter((task) => task.nextBeat <= now).slice(0, RESULTS_MAX);
+      const running = [...this.#running.values()];
+      const due = running.filter((task) => task.nextBeat <= now).slice(0, RESULTS_MAX);
       if (!due.length) {
-        const until = Math.min(...beating.map((task) => task.nextBeat - now), this.#stopWithinMs / 10, 500);
+        const until = Math.min(...running.map((task) => task.nextBeat - now), this.#stopWithinMs / 10, 500);
         await this.#change(Math.max(1, until));
         continue;
       }
-      for (const task of due) task.nextBeat = now + /** @type {number} */ (task.heartbeatMs) / 3;
+      for (const task of due) task.nextBeat = now + task.beatPeriodMs;
       await this.#beat(due);
     }
   }

@@ -56,6 +56,7 @@ RESULTS_MAX = 1000        # results in one request
 BATCH_CHARS = 4 << 20     # encoded results in one request; the server takes bodies of 16 MiB
 MESSAGE_CHARS = 1000      # of an error message made from an exception
 CODE_CHARS = 64           # of an error code
+STOP_CHECK = 5.0          # seconds after which a task without heartbeat asks whether it shall stop
 
 
 class DtaError(Exception):
@@ -611,8 +612,8 @@ class Task:
 
     @property
     def stop_asked(self) -> bool:
-        """Whether the server asked to stop (only tasks with a heartbeat hear of it), the lease is lost, or the worker
-        itself stops and cannot wait any longer."""
+        """Whether the server asked to stop (a heartbeat brings it; tasks without one ask every few seconds), the lease
+        is lost, or the worker itself stops and cannot wait any longer."""
         return self._asked.is_set()
 
     def report(self, detail: Any) -> None:
@@ -638,6 +639,11 @@ def action_key(key: str) -> str:
 
 Handler = Callable[[Task], Any]
 _log = logging.getLogger("dta")
+
+
+def _beat_period(task: Task) -> float:
+    """Seconds between heartbeats: a third of what the lease allows, or now and then to hear of a wish to stop."""
+    return task.heartbeat_ms / 3000 if task.heartbeat_ms else STOP_CHECK
 
 
 def _margin(lease_s: float) -> float:
@@ -817,8 +823,7 @@ class Worker:
                      deadline=0.0, _detail=None, _next_beat=0.0, _asked=threading.Event(), _worker_stops=False)
         lease_s = task.lease_ms / 1000
         task.deadline = received + lease_s - _margin(lease_s)
-        if task.heartbeat_ms:
-            task._next_beat = received + task.heartbeat_ms / 3000
+        task._next_beat = received + _beat_period(task)
         handler = self._handlers.get((task.queue, task.kind))
         with self._changed:
             begin = handler is not None and not self._stopping
@@ -961,7 +966,7 @@ class Worker:
     # Leases.
 
     def _lease_loop(self) -> None:
-        """Keeps the leases of tasks that ask for heartbeats."""
+        """Keeps the leases of tasks that need heartbeats; for the others, asks whether they shall stop."""
         while True:
             with self._changed:
                 now = time.monotonic()
@@ -974,14 +979,13 @@ class Worker:
                             task._asked.set()
                 if self._finished():
                     return
-                beating = [task for task in self._running.values() if task.heartbeat_ms]
-                due = [task for task in beating if task._next_beat <= now]
+                due = [task for task in self._running.values() if task._next_beat <= now]
                 if not due:
-                    until = min((task._next_beat for task in beating), default=now + 0.5)
+                    until = min((task._next_beat for task in self._running.values()), default=now + 0.5)
                     self._changed.wait(min(until - now, 0.5, self._stop_within / 10))
                     continue
                 for task in due:
-                    task._next_beat = now + (task.heartbeat_ms or 0) / 3000
+                    task._next_beat = now + _beat_period(task)
             self._beat(due[:RESULTS_MAX])
 
     def _beat(self, tasks: list[Task]) -> None:
