@@ -51,7 +51,10 @@ class Chaos:
         self.ledger = ledgers.Ledger()
         self.gate = wire.Gate()
         self.checker = checkers.Checker(self.ledger)
-        self.server = server_process.ServerProcess(binary, folder / "data", log_path=folder / "server.log")
+        # Checkpoints far more often than in service: with a kill a few times a second none would ever be written, and
+        # kills must come while one is being written, too.
+        self.server = server_process.ServerProcess(binary, folder / "data", log_path=folder / "server.log",
+                                                   arguments=("--grace", "0s", "--checkpoint-every", "100ms"))
         self.binary = binary
         self.data = folder / "data"
         seed = options.seed
