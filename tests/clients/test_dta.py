@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import unittest
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "clients", "python"), HERE]
@@ -250,6 +251,19 @@ class WorkerRuns(Case):
             result = self.result("k")
         self.assertEqual((result["error"]["code"], result["retryable"], result["effect"]),
                          ("stopped", False, "unknown"))
+
+    def test_a_task_without_heartbeat_asks_now_and_then_whether_to_stop(self):
+        worker = self.worker()
+
+        @worker.do("q")
+        def long(task):
+            task._asked.wait(30)
+            task.check()
+
+        self.server.stop_tokens.add("k")
+        self.server.offer("k", "q", heartbeat_ms=None)
+        with unittest.mock.patch.object(dta, "STOP_CHECK", 0.02), worker:
+            self.assertEqual(self.result("k")["error"]["code"], "stopped")
 
     def test_a_worker_stops_by_itself_before_the_lease_ends(self):
         worker = self.worker()
