@@ -45,6 +45,14 @@ struct Entry {
   std::list<Waiter> waiters;
 };
 
+// What the log says of a lease: that it was handed out, the answer it got, or that it ended without one.
+struct LeaseHistory {
+  std::optional<schema::Attempt> attempt;  // nothing: no such lease was handed out
+  std::optional<schema::Event> answer;
+  bool timed_out = false;
+  bool late_known = false;  // a late result of it is recorded
+};
+
 // A published definition, compiled.
 struct Published {
   engine::MachinePtr machine;

@@ -117,15 +117,13 @@ void Partition::adopt(Recovered recovered, Time now) {
 
 void Partition::handle(Request request, Time now) {
   std::visit([&](auto& r) { on(r, now); }, request);
+  // Reads alone commit nothing, and must not fill the memory either.
+  payloads_.trim(durable_);
+  evict_closed();
 }
 
 void Partition::tick(Time now) {
-  for (const std::string& queue : work_.advance(now))
-    while (work_.has(queue)) {
-      PollState* poll = waiting_poll(queue);
-      if (poll == nullptr) break;
-      fill(*poll, now);
-    }
+  advance_work(now);
   if (now >= timers_from_)
     for (TransactionNumber number : deadlines_.due(now, kTimersPerTick)) {
       const auto it = entries_.find(number);
@@ -322,15 +320,11 @@ Result<Entry*> Partition::load(TransactionNumber number) {
 }
 
 void Partition::evict_closed() {
-  for (std::size_t tries = closed_.size(); closed_.size() > settings_.closed_cache && tries > 0; --tries) {
-    const TransactionNumber number = closed_.front();
-    closed_.pop_front();
-    const auto it = entries_.find(number);
+  while (closed_.size() > settings_.closed_cache) {
+    const auto it = entries_.find(closed_.front());
     DTA_ASSERT(it != entries_.end());
-    if (it->second->last_position > durable_) {
-      closed_.push_back(number);
-      continue;
-    }
+    if (it->second->last_position > durable_) return;  // the next commit frees it and those behind it
+    closed_.pop_front();
     ids_.erase(it->second->state.id);
     entries_.erase(it);
   }

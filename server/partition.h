@@ -91,6 +91,10 @@ class Partition {
   void on(ResultsRequest& request, Time now);
   void on(HeartbeatRequest& request, Time now);
   void on(WaitRequest& request, Time now);
+  // The transaction as it stood after the record that holds `sequence`: what the first answer to a request told of.
+  Result<std::unique_ptr<Entry>> load_as_answered(schema::TransactionNumber number, schema::Sequence sequence) const;
+  // What the log says of a lease that is not open; lease_not_found when it never was.
+  Result<LeaseHistory> lease_history(const Entry& entry, const TokenParts& token) const;
   schema::Status report_closed_lease(Turn& turn, const TokenParts& token, const TaskResult& item, Time now);
 
   // partition.cpp: turns, effects, lookups.
@@ -122,6 +126,7 @@ class Partition {
   PollState& open_poll(Poll poll, std::function<bool()> alive, FinishPoll finish, Time now);
   bool answer_repeated(PollState& poll);
   void fill(PollState& poll, Time now);
+  void advance_work(Time now);  // hands out what comes out of its backoff
   void queue_again(Entry& entry, projections::WorkItem item, Time now);
   void settle_poll(PollState& poll);  // answers it at once when it neither got anything nor may wait
   void match(Turn& turn, Time now);

@@ -152,7 +152,15 @@ void Partition::on(CancelRequest& request, Time now) {
     if (!before) return refused(before.error());
     if (*before && (*before)->digest != digest)
       return refused(Error{ErrorCode::id_reused, "request id '" + request.request_id + "' was used for another request"});
-    if (*before) return answer<TransactionSummary>(entry.last_position, std::move(request.reply), summary(entry, false));
+    if (*before) {
+      after(entry.last_position, [this, number = entry.number, at = (*before)->first_sequence, reply = std::move(request.reply)](const Error* failed) {
+        if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+        auto then = load_as_answered(number, at);
+        if (!then) return reply(tl::unexpected<Error>(then.error()));
+        reply(summary(**then, false));
+      });
+      return;
+    }
   }
   Turn turn(entry);
   const auto decision = decide(turn, engine::Cancel{request.reason, request.who}, now);
@@ -193,11 +201,12 @@ void Partition::on(AppendRequest& request, Time now) {
   if (!known.empty() && known.size() != request.events.size())
     return refused(Error{ErrorCode::id_reused, "only some of these event ids are known: an append is repeated whole or not at all"});
   if (!known.empty()) {
-    const Sequence first = known.front().first_sequence, last = known.back().first_sequence;
-    // The state as it was then: folded again, once everything about it is durable.
+    const auto earlier = [](const storage::RequestEntry& a, const storage::RequestEntry& b) { return a.first_sequence < b.first_sequence; };
+    const auto [lowest, highest] = std::minmax_element(known.begin(), known.end(), earlier);
+    const Sequence first = lowest->first_sequence, last = highest->first_sequence;
     after(entry.last_position, [this, number = entry.number, first, last, reply = std::move(request.reply)](const Error* failed) {
       if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
-      auto then = load_entry(*reader_, definitions_, number, last);
+      auto then = load_as_answered(number, last);
       if (!then) return reply(tl::unexpected<Error>(then.error()));
       const engine::State& s = (*then)->state;
       reply(AppendReply{first.value, last.value, (*then)->machine->definition().states[s.table_state].name, engine::status(s),
@@ -231,6 +240,17 @@ void Partition::on(AppendRequest& request, Time now) {
     reply_now(entry.state.sequence, entry.state.sequence, entry.state.table_state, false);
   else
     reply_now(first, last, entry.state.table_state, false);
+}
+
+Result<std::unique_ptr<Entry>> Partition::load_as_answered(TransactionNumber number, Sequence sequence) const {
+  // State is defined at record ends: what followed from the request in the same write was part of its answer.
+  Sequence end;
+  const Status read = reader_->records_of(number, sequence, [&](const storage::Record& record) {
+    end = Sequence(record.first_sequence.value + record.event_count - 1);
+    return false;
+  });
+  if (!read) return tl::unexpected<Error>(read.error());
+  return load_entry(*reader_, definitions_, number, end);
 }
 
 void Partition::on(WaitRequest& request, Time now) {

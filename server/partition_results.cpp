@@ -28,25 +28,16 @@ bool same_payload(const PayloadRef& ref, std::string_view bytes) {
   return ref.present() ? ref.size == bytes.size() && ref.digest == sha256(bytes) : bytes.empty();
 }
 
-// What the log says of a lease: the answer it got, or that it ended without one.
-struct LeaseHistory {
-  bool handed_out = false;
-  Attempt attempt;
-  const Event* answer = nullptr;
-  bool timed_out = false;
-  bool late_known = false;
-};
-
-void look_at(const RecordedEvent& recorded, const TokenParts& token, LeaseHistory& history, std::vector<Event>& keep) {
+// Adds what the event says of the lease that the token names, if anything.
+void look_at(const RecordedEvent& recorded, const TokenParts& token, LeaseHistory& history) {
   std::visit(
       [&]<class E>(const E& e) {
         if constexpr (std::is_same_v<E, TaskLeased>) {
+          // A lease of another time line is another lease, whatever became of this one.
           if (recorded.sequence != token.lease || recorded.recorded_at != token.leased_at) return;
-          history.handed_out = true;
           history.attempt = Attempt{e.task, e.action, e.attempt, recorded.sequence};
         } else if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> || std::is_same_v<E, TaskReleased>) {
-          if (e.attempt.lease != token.lease) return;
-          keep.push_back(recorded.event);
+          if (e.attempt.lease == token.lease) history.answer = recorded.event;
         } else if constexpr (std::is_same_v<E, AttemptTimedOut>) {
           if (e.attempt.lease == token.lease) history.timed_out = true;
         } else if constexpr (std::is_same_v<E, LateResult>) {
@@ -55,6 +46,8 @@ void look_at(const RecordedEvent& recorded, const TokenParts& token, LeaseHistor
       },
       recorded.event);
 }
+
+tl::unexpected<Error> not_handed_out() { return refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out"); }
 
 bool same_result(const Event& answer, const TaskResult& item) {
   if (const auto* r = std::get_if<CompletedResult>(&item.result)) {
@@ -71,31 +64,41 @@ bool same_result(const Event& answer, const TaskResult& item) {
 
 }  // namespace
 
-Status Partition::report_closed_lease(Turn& turn, const TokenParts& token, const TaskResult& item, Time now) {
-  Entry& entry = turn.entry;
+Result<LeaseHistory> Partition::lease_history(const Entry& entry, const TokenParts& token) const {
   LeaseHistory history;
-  std::vector<Event> answers;
+  Status readable;
   const Status read = reader_->records_of(entry.number, token.lease, [&](const storage::Record& record) {
     auto events = decode_events(record.events);
-    if (!events) return false;
+    if (!events) {
+      readable = tl::unexpected<Error>(events.error());
+      return false;
+    }
     Sequence sequence = record.first_sequence;
     for (Event& event : *events) {
-      look_at(RecordedEvent{sequence, record.recorded_at, std::move(event)}, token, history, answers);
+      look_at(RecordedEvent{sequence, record.recorded_at, std::move(event)}, token, history);
       sequence = sequence.next();
     }
     return true;
   });
-  if (!read) return read;
-  for (const auto& [position, recorded] : entry.recent_results) look_at(recorded, token, history, answers);
-  if (!history.handed_out && answers.empty() && !history.timed_out)
-    return refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out");
-  if (!answers.empty()) {
-    if (same_result(answers.front(), item)) return {};
+  if (!read) return tl::unexpected<Error>(read.error());
+  if (!readable) return tl::unexpected<Error>(readable.error());
+  for (const auto& [position, recorded] : entry.recent_results) look_at(recorded, token, history);
+  // Nobody knows a token before its lease is durable, so the log has it if it was ever handed out.
+  if (!history.attempt) return not_handed_out();
+  return history;
+}
+
+Status Partition::report_closed_lease(Turn& turn, const TokenParts& token, const TaskResult& item, Time now) {
+  const auto history = lease_history(turn.entry, token);
+  if (!history) return tl::unexpected<Error>(history.error());
+  if (history->answer) {
+    if (same_result(*history->answer, item)) return {};
     return refuse(ErrorCode::id_reused, "this lease was already answered with another result");
   }
-  if (!history.timed_out) return refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out");
-  if (!history.late_known && history.handed_out && !std::holds_alternative<ReleasedResult>(item.result)) {
-    const auto decision = decide(turn, engine::ReportLate{history.attempt, outcome_of(item)}, now);
+  DTA_ASSERT(history->timed_out);  // what has neither an answer nor an end is open
+  if (std::holds_alternative<ReleasedResult>(item.result)) return refuse(ErrorCode::stale_lease, "the lease ended before this release arrived");
+  if (!history->late_known) {
+    const auto decision = decide(turn, engine::ReportLate{*history->attempt, outcome_of(item)}, now);
     if (!decision) return tl::unexpected<Error>(decision.error());
   }
   return refuse(ErrorCode::stale_lease, "the lease ended before this result arrived; it is recorded as late");
@@ -112,6 +115,7 @@ void Partition::on(LeaseRequest& request, Time now) {
       },
       now);
   if (answer_repeated(poll)) return;
+  advance_work(now);
   fill(poll, now);
   settle_poll(poll);
 }
@@ -158,6 +162,7 @@ void Partition::on(ResultsRequest& request, Time now) {
     std::vector<std::size_t> reported;
     std::set<Sequence> leases;
     std::vector<std::pair<std::size_t, TokenParts>> closed;
+    Status decided;
     for (const auto& [i, token] : items) {
       const engine::Lease* lease = entry.state.lease(token.lease);
       if (lease == nullptr || lease->leased_at != token.leased_at || !leases.insert(token.lease).second) {
@@ -169,10 +174,12 @@ void Partition::on(ResultsRequest& request, Time now) {
     }
     if (!reported.empty()) {
       auto decision = decide(turn, command, now);
-      for (std::size_t k = 0; k < reported.size(); ++k)
-        (*answers)[reported[k]] = decision ? decision->answers[k] : Status(tl::unexpected<Error>(decision.error()));
+      if (!decision) decided = tl::unexpected<Error>(decision.error());
+      for (std::size_t k = 0; k < reported.size(); ++k) (*answers)[reported[k]] = decision ? decision->answers[k] : decided;
     }
-    for (const auto& [i, token] : closed) (*answers)[i] = report_closed_lease(turn, token, request.results[i], now);
+    // A lease that is named twice is still open when its result could not be decided: then both are told why.
+    for (const auto& [i, token] : closed)
+      (*answers)[i] = decided || !leases.contains(token.lease) ? report_closed_lease(turn, token, request.results[i], now) : decided;
     finish(turn, now);
     position = std::max(position, entry.last_position);
   }
@@ -186,6 +193,7 @@ void Partition::on(ResultsRequest& request, Time now) {
   if (repeated) poll = &open_poll(std::move(*request.then_lease), std::move(request.alive), reply_with, now);
   poll->position = std::max(poll->position, position);
   if (repeated && answer_repeated(*poll)) return;
+  advance_work(now);
   fill(*poll, now);
   settle_poll(*poll);
 }
@@ -202,10 +210,11 @@ void Partition::on(HeartbeatRequest& request, Time now) {
       continue;
     }
     Entry& entry = **loaded;
+    position = std::max(position, entry.last_position);  // what is told of a lease, a stop too, must not be lost again
     const engine::Lease* lease = entry.state.lease(token->lease);
     if (lease == nullptr || lease->leased_at != token->leased_at) {
-      reply.results.push_back(refuse(ErrorCode::stale_lease, "the lease has ended"));
-      position = std::max(position, entry.last_position);
+      const auto history = lease_history(entry, *token);
+      reply.results.push_back(history ? refuse(ErrorCode::stale_lease, "the lease has ended") : tl::unexpected<Error>(history.error()));
       continue;
     }
     const auto beat = std::find_if(entry.beats.begin(), entry.beats.end(), [&](const engine::Beat& b) { return b.lease == token->lease; });
@@ -221,6 +230,15 @@ void Partition::on(HeartbeatRequest& request, Time now) {
     const Duration period = lease->heartbeat_timeout.ms > 0 ? lease->heartbeat_timeout : lease->attempt_timeout;
     const bool first = last.second == Time{};
     if (!first && (last.first == digest || now - last.second < period)) continue;
+    const engine::PayloadAt& kept = entry.state.tasks[entry.machine->flat(lease->task)].heartbeat;
+    if (first && kept.present()) {
+      // Kept before this process began, or by an earlier attempt: the next attempt gets it anyway.
+      const auto bytes = payload(entry, kept);
+      if (bytes && *bytes == item.detail) {
+        last = {digest, now};
+        continue;
+      }
+    }
     last = {digest, now};
     Turn turn(entry);
     const auto decision = decide(turn, engine::KeepHeartbeat{token->lease, item.detail}, now);

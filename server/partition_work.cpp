@@ -100,6 +100,16 @@ void Partition::fill(PollState& poll, Time now) {
   }
 }
 
+void Partition::advance_work(Time now) {
+  if (work_.next_ready() > now) return;
+  for (const std::string& queue : work_.advance(now))
+    while (work_.has(queue)) {
+      PollState* poll = waiting_poll(queue);
+      if (poll == nullptr) break;
+      fill(*poll, now);
+    }
+}
+
 void Partition::settle_poll(PollState& poll) {
   if (!poll.handed.empty()) return;
   if (poll.poll.wait.ms > 0 && (!poll.alive || poll.alive())) return;
