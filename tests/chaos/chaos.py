@@ -51,8 +51,8 @@ class Chaos:
         self.ledger = ledgers.Ledger()
         self.gate = wire.Gate()
         self.checker = checkers.Checker(self.ledger)
-        # Checkpoints far more often than in service: with a kill a few times a second none would ever be written, and
-        # kills must come while one is being written, too.
+        # With a kill a few times a second no checkpoint would be written at its usual interval, and kills must come while
+        # one is being written, too. The server writes none for a short tail, so only runs of some thousand cycles see them.
         self.server = server_process.ServerProcess(binary, folder / "data", log_path=folder / "server.log",
                                                    arguments=("--grace", "0s", "--checkpoint-every", "100ms"))
         self.binary = binary
