@@ -24,14 +24,13 @@ void append_set(std::string& out, std::vector<schema::Attribute>& pairs) {
 }  // namespace
 
 schema::Hash start_digest(std::string_view definition, std::optional<schema::JsonValue> input,
-                          std::vector<schema::Attribute> attributes, std::vector<schema::Attribute> headers) {
+                          std::vector<schema::Attribute> attributes) {
   std::string text;
   append_part(text, "dta.start.1");
   append_part(text, definition);
   const schema::Hash digest = input ? schema::canonical_digest(*input) : schema::Hash{};
   append_part(text, std::string_view(reinterpret_cast<const char*>(digest.data()), input ? digest.size() : 0));
   append_set(text, attributes);
-  append_set(text, headers);
   return schema::sha256(text);
 }
 

@@ -91,7 +91,7 @@ void start_transaction(Call& call) {
   fields.finish();
   if (!faults.none()) return call.refuse(faults.error());
   const auto input = has_input ? std::optional(JsonValue{request.input}) : std::nullopt;
-  request.digest = start_digest(request.definition, input, request.attributes, request.headers);
+  request.digest = start_digest(request.definition, input, request.attributes);
   submit_start(call, std::move(request));
 }
 
@@ -132,7 +132,7 @@ void start_by_input(Call& call) {
     if (auto fault = id_fault(request.id)) faults.add(invalid_argument, place, *fault + " to be the id");
   if (!faults.none()) return call.refuse(faults.error());
   request.input = std::string(root->raw);
-  request.digest = start_digest(request.definition, root.value(), {}, {});
+  request.digest = start_digest(request.definition, root.value(), {});
   submit_start(call, std::move(request));
 }
 

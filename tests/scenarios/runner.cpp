@@ -142,7 +142,7 @@ class Run {
         break;
     }
     const auto input = request.input.empty() ? std::nullopt : std::optional(JsonValue{request.input});
-    request.digest = server::start_digest(request.definition, input, request.attributes, request.headers);
+    request.digest = server::start_digest(request.definition, input, request.attributes);
     const auto reply = depth_.start(std::move(request), now_);
     tell_what_happened();
     if (!reply) return refused(reply.error());
