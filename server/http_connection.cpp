@@ -273,8 +273,11 @@ void Connection::written() {
     const Ticket ticket{id_, request_};
     if (next_ == Page::Next::more) return server_.next_page(ticket, next_source_);
     if (eof_) return die();
-    WaitRequest wait{seen_, wait_, [outbox = server_.outbox, server = &server_, ticket, source = next_source_](auto) {
-                       outbox->push([server, ticket, source] { server->next_page(ticket, source); });
+    WaitRequest wait{seen_, wait_,
+                     [outbox = server_.outbox, server = &server_, ticket, source = next_source_](auto told) {
+                       outbox->push([server, ticket, source, refused = !told] {
+                         refused ? server->end_follower(ticket) : server->next_page(ticket, source);
+                       });
                      }};
     return server_.port.submit(std::move(wait), 0);
   }

@@ -48,6 +48,7 @@ class HttpServer::Impl {
   std::shared_ptr<Connection> find(Ticket ticket);
   void next_page(Ticket ticket, std::shared_ptr<PageSource> source);
   void on_page(Ticket ticket, const std::shared_ptr<PageSource>& source, schema::Result<Page> page);
+  void end_follower(Ticket ticket);
 
   HttpSettings settings;
   HostRules rules;

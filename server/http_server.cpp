@@ -175,6 +175,12 @@ void HttpServer::Impl::on_page(Ticket ticket, const std::shared_ptr<PageSource>&
   connection->page(source, std::move(*page));
 }
 
+// The partition takes no waiting now (overloaded, reopening, stopping). The follower is cut off and comes again; asking
+// once more from here would ask without a pause, and most of all when there is too much to do already.
+void HttpServer::Impl::end_follower(Ticket ticket) {
+  if (const auto connection = find(ticket)) connection->die();
+}
+
 schema::Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpSettings settings, Port& port, Metrics& metrics,
                                                               Logger& logger) {
   auto impl = std::make_unique<Impl>(std::move(settings), port, metrics, logger);
