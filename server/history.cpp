@@ -28,6 +28,7 @@ struct HistorySource {
   std::string id;
   HistoryRange range;
   bool ended = false;
+  bool first = true;
 
   Result<Page> operator()(LogReading& log) {
     auto reader = log.snapshot();
@@ -36,6 +37,15 @@ struct HistorySource {
     if (!number) return tl::unexpected(number.error());
     auto name = log.name(**reader, *number);
     if (!name) return tl::unexpected(name.error());
+    if (first && range.follow && range.from > Sequence(1)) {
+      // It may have ended before `from`: then there is nothing to wait for.
+      auto before = events_of(**reader, *number, Sequence(1), [&](const RecordedEvent& event, Position) {
+        ended = ends(event.event);
+        return !ended && event.sequence.next() < range.from;
+      });
+      if (!before) return tl::unexpected(before.error());
+    }
+    first = false;
     EventWriter writer(**reader, *number);
     Page page;
     bool full = false;

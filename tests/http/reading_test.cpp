@@ -204,6 +204,29 @@ TEST_F(Reading, FollowedHistoriesEndWithTheTransaction) {
   EXPECT_THAT(client.read_until("\r\n0\r\n\r\n"), HasSubstr("transaction_terminated"));
 }
 
+TEST_F(Reading, FollowersOfAnEndedTransactionAreNotKeptWaiting) {
+  start(2, "o-17");
+  append(2, {TransactionTerminated{"r", "w"}});
+  const auto all = lines(call("GET", "/v1/transactions/o-17/history").body);
+  const std::string last = std::to_string(all.size()), beyond = std::to_string(all.size() + 1);
+  EXPECT_EQ(lines(call("GET", "/v1/transactions/o-17/history?follow=1&from=" + last).body).size(), 1u);
+  const Response none = call("GET", "/v1/transactions/o-17/history?follow=1&from=" + beyond);
+  EXPECT_EQ(none.status, 200);
+  EXPECT_EQ(none.body, "");
+  EXPECT_EQ(fake.submitted(), 0u);
+}
+
+TEST_F(Reading, FollowersAreCutOffWhenThePartitionTakesNoWaiting) {
+  start(2, "o-17");
+  fake.on<WaitRequest>([](WaitRequest& wait) { wait.reply(refuse(ErrorCode::overloaded, "too much")); });
+  Client client(port());
+  client.send(request_text("GET", "/v1/transactions/o-17/history?follow=1"));
+  const std::string got = client.read_to_end();
+  EXPECT_THAT(got, HasSubstr("step_entered"));
+  EXPECT_THAT(got, testing::Not(HasSubstr("\r\n0\r\n\r\n")));  // no end: there is more to follow
+  EXPECT_EQ(fake.submitted(), 1u);
+}
+
 TEST_F(Reading, FollowersWhoLeaveAreForgotten) {
   start(2, "o-17");
   Client client(port());
