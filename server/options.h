@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "schema/limits.h"
 #include "schema/time.h"
 
 namespace dta::server {
@@ -15,7 +16,7 @@ struct Options {
   bool insecure = false;               // needed for any address that is not loopback, until there is authentication
   schema::Duration grace{30'000};      // after opening, no timer but backoff fires before this has passed
   schema::Duration checkpoint_every{60'000};
-  std::size_t closed_cache = 4096;     // ended transactions kept in memory
+  std::size_t closed_cache = schema::limits::kClosedCacheMax;  // ended transactions kept in memory
 };
 
 }  // namespace dta::server

@@ -5,10 +5,13 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
+#include "schema/limits.h"
 #include "server/http_server.h"
 #include "server/partition_thread.h"
 #include "server/wall_clock.h"
@@ -23,6 +26,18 @@ bool is_loopback(const std::string& address) {
   return inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+// Raises the limit of open descriptors as far as the system lets a process do by itself, and says how many there are.
+// Before anything opens a file: LevelDB reads the limit once.
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  const rlim_t wanted =
+      std::max<rlim_t>(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 2 * schema::limits::kConnectionsMax));
+  const rlimit raised{wanted, limit.rlim_max};
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
 int failed(Logger& logger, std::string_view what, const schema::Error& error) {
   logger.error(what, {{"code", schema::to_string(error.code)},
                       {"detail", error.message},
@@ -31,6 +46,12 @@ int failed(Logger& logger, std::string_view what, const schema::Error& error) {
 }
 
 }  // namespace
+
+std::size_t connections_within(std::size_t descriptors) {
+  constexpr std::size_t kOwn = 64;  // the log being written, its lock, HEAD, the listener, standard streams, wake-ups
+  const std::size_t of_log = descriptors / 5 + kOwn;  // LevelDB holds at most a fifth of the limit open for reading
+  return std::min(schema::limits::kConnectionsMax, descriptors > of_log ? descriptors - of_log : 0);
+}
 
 int run_server(const Options& options) {
   // Signals are waited for, not handled: every thread made from here on has them blocked.
@@ -46,6 +67,11 @@ int run_server(const Options& options) {
   settings.host = options.listen_host == "localhost" ? "127.0.0.1" : options.listen_host;
   settings.port = options.listen_port;
   settings.any_host = options.insecure;
+  const std::size_t descriptors = raise_descriptor_limit();
+  settings.connections_max = connections_within(descriptors);
+  if (settings.connections_max < schema::limits::kConnectionsMax)
+    logger.warning("few descriptors: further connections are refused",
+                   {{"descriptors", descriptors}, {"connections_max", settings.connections_max}});
   settings.now = [clock = WallClock()] {
     return clock.now();
   };  // on the partition's time line: leases are counted on it

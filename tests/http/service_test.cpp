@@ -8,11 +8,13 @@
 #include <sstream>
 
 #include "schema/json.h"
+#include "schema/limits.h"
 #include "server/digest.h"
 #include "server/http_answer.h"
 #include "server/log_line.h"
 #include "server/metrics.h"
 #include "server/problem.h"
+#include "server/run.h"
 
 namespace dta::server {
 namespace {
@@ -20,6 +22,12 @@ namespace {
 using schema::ErrorCode;
 using testing::HasSubstr;
 using testing::Not;
+
+TEST(Descriptors, AreKeptBackForTheLog) {
+  EXPECT_EQ(connections_within(64), 0u);
+  EXPECT_EQ(connections_within(1024), 1024u - 204 - 64);
+  EXPECT_EQ(connections_within(1'000'000), schema::limits::kConnectionsMax);
+}
 
 std::set<std::string> names_in(const std::string& text) {
   std::set<std::string> names;
