@@ -51,9 +51,19 @@ class Reader {
 
 // Scalars, enumerations, ids and times.
 template <class A, class T>
-  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
+  requires((std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) || std::is_enum_v<T>)
 void archive(A& a, T& value) {
   a.raw(&value, sizeof value);
+}
+// One byte, 0 or 1; any other is no truth value and must never become a bool.
+template <class A>
+void archive(A& a, bool& value) {
+  std::uint8_t byte = value ? 1 : 0;
+  a.raw(&byte, 1);
+  if constexpr (A::kReading) {
+    if (byte > 1) a.fail();
+    value = byte == 1;
+  }
 }
 template <class A, class Tag, class Rep>
 void archive(A& a, schema::StrongId<Tag, Rep>& id) {
