@@ -52,6 +52,17 @@ class SharedReader : public storage::Reader {
   const std::unique_ptr<storage::Reader> reader_;
 };
 
+Result<Time> last_recorded_at(const storage::Log& log) {
+  Time last;
+  const auto reader = log.snapshot();
+  const Status read = reader->records_from(reader->end(), [&](const storage::Record& record) {
+    last = record.recorded_at;
+    return true;
+  });
+  if (!read) return tl::unexpected<Error>(read.error());
+  return last;
+}
+
 // Refuses a request that never reached the partition.
 void refuse_with(Request& request, const Error& error) {
   std::visit([&](auto& r) { r.reply(tl::unexpected<Error>(error)); }, request);
@@ -114,6 +125,14 @@ Status PartitionThread::open() {
   if (!opened) return tl::unexpected<Error>(opened.error());
   std::shared_ptr<storage::Log> log(std::move(*opened));
   for (const std::string& note : log->open_report().notes) logger_.warning("log: " + note);
+  const auto last = last_recorded_at(*log);
+  if (!last) return tl::unexpected<Error>(last.error());
+  // Only at the start can the log be ahead: what this process wrote bears times of this very clock.
+  if (const Duration ahead = *last - clock_.now(); ahead.ms > 0) {
+    logger_.warning("the wall clock stands before the end of the log; time goes on from the log's", {{"ahead_ms", ahead.ms}});
+    clock_.not_before(*last);
+    told_drift_ms_ = clock_.drift().ms;
+  }
   auto partition = Partition::open([log] { return log->snapshot(); }, log->fence(), Partition::Settings{options_.grace, options_.closed_cache},
                                    metrics_, clock_.now());
   if (!partition) return tl::unexpected<Error>(partition.error());

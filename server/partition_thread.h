@@ -35,6 +35,8 @@ class PartitionThread : public Port {
   void submit(Request request, std::size_t bytes) override;
   std::unique_ptr<storage::Reader> snapshot() override;
   std::optional<std::string> not_ready() const override;
+  // The time line of everything in this log; leases are counted on it.
+  const WallClock& clock() const { return clock_; }
 
  private:
   PartitionThread(const Options& options, Metrics& metrics, Logger& logger);
@@ -50,7 +52,7 @@ class PartitionThread : public Port {
   const Options options_;
   Metrics& metrics_;
   Logger& logger_;
-  const WallClock clock_;
+  WallClock clock_;  // moved in start() only
   Inbox inbox_;
 
   // The log outlives every snapshot of it; readers take a share while they read.

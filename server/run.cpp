@@ -14,7 +14,6 @@
 #include "schema/limits.h"
 #include "server/http_server.h"
 #include "server/partition_thread.h"
-#include "server/wall_clock.h"
 
 namespace dta::server {
 namespace {
@@ -72,9 +71,6 @@ int run_server(const Options& options) {
   if (settings.connections_max < schema::limits::kConnectionsMax)
     logger.warning("few descriptors: further connections are refused",
                    {{"descriptors", descriptors}, {"connections_max", settings.connections_max}});
-  settings.now = [clock = WallClock()] {
-    return clock.now();
-  };  // on the partition's time line: leases are counted on it
   if (!is_loopback(settings.host) && !options.insecure) {
     return failed(
         logger, "cannot start",
@@ -86,6 +82,7 @@ int run_server(const Options& options) {
   Metrics metrics;
   auto partition = PartitionThread::start(options, metrics, logger);
   if (!partition) return failed(logger, "cannot open the log", partition.error());
+  settings.now = [&clock = (*partition)->clock()] { return clock.now(); };
   auto http = HttpServer::start(settings, **partition, metrics, logger);
   if (!http) {
     (*partition)->stop();

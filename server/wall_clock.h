@@ -19,6 +19,13 @@ class WallClock {
     return wall_ + schema::Duration{std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - steady_).count()};
   }
 
+  // Moves the time line on so that it does not stand before `t`, the last time that a log holds. The wall clock may have
+  // been set back since: then what the log says to be ready at some time would wait until the clock comes there again.
+  // Only before others use the clock; later it has nothing to move.
+  void not_before(schema::Time t) {
+    if (const schema::Duration behind = t - now(); behind.ms > 0) wall_ = wall_ + behind;
+  }
+
   // Wall clock minus now().
   schema::Duration drift() const { return wall() - now(); }
 
@@ -35,7 +42,7 @@ class WallClock {
   }
 
   const std::chrono::steady_clock::time_point steady_;
-  const schema::Time wall_;
+  schema::Time wall_;
 };
 
 }  // namespace dta::server
