@@ -189,11 +189,8 @@ class CoreDepth : public Depth {
     }
     if (!known.empty()) {
       if (known.size() != request.events.size()) return refuse(ErrorCode::id_reused, "");
-      engine::State then = refold(*held, known.back());
-      // The end that an event leads to stands behind it.
-      if (held->machine->definition().states[then.table_state].end != StateEnd::none)
-        then = refold(*held, known.back().next());
-      return answer(then, *held, known.front(), known.back(), true);
+      const auto end = std::ranges::lower_bound(held->record_ends, known.back());
+      return answer(refold(*held, *end), *held, known.front(), known.back(), true);
     }
     engine::Append command;
     if (request.expect == server::Expect::exactly) command.expected = Sequence(request.expected_sequence);
@@ -273,6 +270,7 @@ class CoreDepth : public Depth {
       });
       held.events.push_back(recorded);
     }
+    held.record_ends.push_back(held.state.sequence);
     std::erase_if(held.beats, [&](const engine::Beat& beat) { return held.state.lease(beat.lease) == nullptr; });
     return decision;
   }
