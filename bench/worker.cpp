@@ -81,7 +81,7 @@ void Worker::return_results(std::size_t connection, std::string_view tasks) {
     at = next;
   }
   body += ']';
-  if (mode_ == WorkMode::batch && !stopping_) body.append(",\"then_lease\":").append(poll_body());
+  if (!stopping_) body.append(",\"then_lease\":").append(poll_body());
   body += '}';
   loop_.send(connection, "POST", "/v1/tasks/results", body,
              [this, connection](const Answer& answer) { take(connection, answer); });

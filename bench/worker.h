@@ -1,7 +1,7 @@
 // The worker of the saga workload: its tasks do nothing, so that only the engine is measured. Lives on an HttpLoop's
 // thread. Two ways to work:
 //   batch     each connection takes tasks and returns their results in one request, with the next poll in it;
-//   one task  each request takes one task or returns one result, as the simplest worker would.
+//   one task  the same with one task at a time: each request returns one result and takes one task.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ struct Options {
   std::uint64_t transactions = 0;  // replay, recover: how many; 0: the workload's own number
   std::uint16_t port = 0;          // worker: of a server that runs already
   int connections = 0;             // worker: 0 stands for the mode's own number
-  bool one_task = false;           // worker: one task a request instead of batches
+  bool one_task = false;           // worker: one task a request instead of many
 };
 
 int run_append(const Options& options);
