@@ -1,3 +1,5 @@
+// The way into the engine: one command becomes events, each applied as it is emitted, so that what follows is judged on
+// the state that it made. The themes are in step.cpp, task.cpp, compensation.cpp and table.cpp. Pure.
 #include "engine/decide.h"
 
 #include "engine/decider.h"

@@ -1,3 +1,5 @@
+// The only code that changes a state: bits by the life-cycle table, values by one case an event. check() says beforehand
+// whether an event from a log may be applied at all; evolve() asserts it. Pure, and never reads a payload.
 #include "engine/evolve.h"
 
 #include <algorithm>

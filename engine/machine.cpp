@@ -1,3 +1,4 @@
+// Numbering of the bits; the layout stands in machine.h. Pure.
 #include "engine/machine.h"
 
 #include "schema/assert.h"

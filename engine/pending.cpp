@@ -1,3 +1,4 @@
+// What is due next, read off the state alone: the same answer after a crash as before it, so there is no outbox. Pure.
 #include "engine/pending.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A state as the bytes of a checkpoint: one list of fields serves writing and reading, so the two cannot differ. Pure.
 #include "engine/state_codec.h"
 
 #include "engine/archive.h"

@@ -1,3 +1,4 @@
+// Names of phases, and what lists show of a state. Pure.
 #include "engine/transaction.h"
 
 #include <algorithm>

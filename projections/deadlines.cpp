@@ -1,3 +1,4 @@
+// Two indexes of one set, by time and by transaction, that always hold the same entries (deadlines.h).
 #include "projections/deadlines.h"
 
 namespace dta::projections {

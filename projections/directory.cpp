@@ -1,3 +1,4 @@
+// Keys that sort newest first inside a status, and rows as bytes (directory.h). Pure.
 #include "projections/directory.h"
 
 #include "engine/archive.h"

@@ -1,3 +1,4 @@
+// Queues of what is ready, and a heap of what will be (work_queue.h). Partition thread.
 #include "projections/work_queue.h"
 
 namespace dta::projections {

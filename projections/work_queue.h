@@ -2,7 +2,7 @@
 // This is how the log drives workers and compensations: items come from engine::pending() after every record.
 //
 // An item is a hint: whoever takes it checks it against the state, so that nothing has to be searched and removed when a
-// task is withdrawn. An item is queued at most once (Tracks); taking it ends that. Owned by the partition's thread.
+// task is withdrawn. An item is queued at most once: its owner keeps a flag beside the state. Owned by the partition's thread.
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// The write that everybody waits for (committer.h). The mutex is never held while the disk works.
 #include "server/committer.h"
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// Looking up of definitions by name and version (entry.h). Partition thread.
 #include "server/entry.h"
 
 namespace dta::server {

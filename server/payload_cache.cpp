@@ -1,3 +1,4 @@
+// Payloads in the order in which they came (payload_cache.h). Partition thread.
 #include "server/payload_cache.h"
 
 namespace dta::server {

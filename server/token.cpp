@@ -1,3 +1,5 @@
+// A lease token is NUMBER.SEQUENCE.LEASED_AT of its hand-out: it names the lease in the log by itself, and the time tells
+// a lease apart from one that was never acknowledged and lost (docs/decisions/0003-lease-token.md). Pure.
 #include <charconv>
 
 #include "server/port.h"

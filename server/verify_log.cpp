@@ -1,3 +1,4 @@
+// Gives the proof of a log the words that storage does not know: which payloads the events of a record name. Any thread.
 #include "server/verify_log.h"
 
 #include <vector>
