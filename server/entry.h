@@ -37,6 +37,12 @@ struct Entry {
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
 
+  // How the gauges count it.
+  struct Tally {
+    bool running = false, compensating = false, attention = false;
+  };
+  Tally tally;
+
   // Callers who wait for the outcome, in order of arrival; `end` is when they stop waiting.
   struct Waiter {
     std::function<void(const Error*)> release;  // null: the outcome is decided, or the time is over

@@ -27,6 +27,12 @@ Inbox::Taken Inbox::take(std::chrono::steady_clock::time_point deadline) {
   return taken;
 }
 
+void Inbox::take_wake() {
+  std::unique_lock lock(mutex_);
+  ready_.wait(lock, [&] { return woken_; });
+  woken_ = false;
+}
+
 void Inbox::wake() {
   {
     const std::lock_guard lock(mutex_);

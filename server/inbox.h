@@ -28,6 +28,8 @@ class Inbox {
   };
   // Waits until there is something, or until `deadline` (steady), and takes all of it.
   Taken take(std::chrono::steady_clock::time_point deadline);
+  // Waits for wake() only, and leaves the requests where they are.
+  void take_wake();
   void wake();
   // No further pushes; those inside are still taken.
   void close();

@@ -74,13 +74,11 @@ const Attempt* answered(const Event& event) {
 
 }  // namespace
 
-Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence, const Settings& settings, Metrics& metrics,
-                     Time now)
+Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence, const Settings& settings, Metrics& metrics)
     : snapshot_(std::move(snapshot)),
       fence_(fence),
       settings_(settings),
       metrics_(metrics),
-      timers_from_(now + settings.grace),
       reader_(snapshot_()),
       durable_(reader_->end()),
       batch_(durable_.next(), fence),
@@ -89,29 +87,36 @@ Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot,
 Partition::~Partition() = default;
 
 Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence,
-                                                   const Settings& settings, Metrics& metrics, Time now) {
-  std::unique_ptr<Partition> partition(new Partition(std::move(snapshot), fence, settings, metrics, now));
+                                                   const Settings& settings, Metrics& metrics, Time opened_at) {
+  return open(std::move(snapshot), fence, settings, metrics, [opened_at] { return opened_at; });
+}
+
+Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence,
+                                                   const Settings& settings, Metrics& metrics, const std::function<Time()>& opened_at) {
+  std::unique_ptr<Partition> partition(new Partition(std::move(snapshot), fence, settings, metrics));
   auto recovered = recover(*partition->reader_);
   if (!recovered) return tl::unexpected<Error>(recovered.error());
   metrics.recovered_records.Set(static_cast<double>(recovered->records));
   metrics.recovered_transactions.Set(static_cast<double>(recovered->open.size()));
-  partition->adopt(std::move(*recovered), now);
+  partition->adopt(std::move(*recovered), opened_at());
   return partition;
 }
 
-void Partition::adopt(Recovered recovered, Time now) {
+void Partition::adopt(Recovered recovered, Time opened_at) {
+  timers_from_ = opened_at + settings_.grace;
   definitions_ = std::move(recovered.definitions);
   last_number_ = recovered.last_number;
   for (std::unique_ptr<Entry>& owned : recovered.open) {
     Entry& entry = insert(std::move(owned));
     for (const engine::Lease& lease : entry.state.leases) {
       // An outage of the server is not the worker's: its lease counts as heartbeaten now.
-      if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, now});
+      if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, opened_at});
       if (!lease.poll_id.empty()) leases_by_poll_[lease.poll_id].emplace(entry.number, lease.sequence);
       ++open_leases_;
     }
-    refresh_work(entry, now);
-    refresh_deadline(entry);
+    const engine::Pending due = pending(entry);
+    refresh_work(entry, due, opened_at);
+    refresh_deadline(entry, due);
   }
 }
 
@@ -131,8 +136,9 @@ void Partition::tick(Time now) {
       Turn turn(*it->second);
       const auto decision = decide(turn, engine::Tick{}, now);
       DTA_ASSERT(decision.has_value());  // Tick needs nothing and is never refused
+      // Without an event the entry was out of date: a heartbeat had moved the timer on.
+      if (turn.events.empty()) refresh_deadline(*it->second, pending(*it->second));
       finish(turn, now);
-      refresh_deadline(*it->second);
     }
   while (!ends_.empty() && ends_.begin()->first <= now) {
     const auto end = std::move(ends_.begin()->second);
@@ -198,7 +204,14 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
     if (!bytes) return tl::unexpected<Error>(bytes.error());
     inputs.payloads.emplace(at, std::move(*bytes));
   }
-  const std::vector<engine::Lease> leases = entry.state.leases;
+  // Only results and timers end leases; those they may end are kept, to be forgotten afterwards.
+  std::vector<engine::Lease> leases;
+  if (const auto* report = std::get_if<engine::Report>(&command)) {
+    for (const engine::Report::Item& item : report->items)
+      if (const engine::Lease* lease = entry.state.lease(item.lease)) leases.push_back(*lease);
+  } else if (std::holds_alternative<engine::Tick>(command)) {
+    leases = entry.state.leases;
+  }
   const Sequence first = entry.state.sequence.next();
   auto decision = engine::decide(*entry.machine, entry.state, command, inputs, now);
   if (!decision) return decision;
@@ -208,28 +221,36 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
     batch_.put_payload(entry.number, sequence, p.index, p.bytes);
     payloads_.put(entry.number, sequence, p.index, position, std::move(p.bytes));
   }
-  for (const engine::Lease& lease : leases)
-    if (entry.state.lease(lease.sequence) == nullptr) forget_lease(entry, lease);
+  std::size_t ended = 0;
+  for (const engine::Lease& lease : leases) {
+    if (entry.state.lease(lease.sequence) != nullptr) continue;
+    forget_lease(entry, lease);
+    ++ended;
+  }
   Sequence sequence = first;
   for (Event& event : decision->events) {
     count_event(metrics_, event);
-    if (answered(event) != nullptr || std::holds_alternative<LateResult>(event)) {
+    const bool ends_lease = answered(event) != nullptr;
+    if (ends_lease) --ended;
+    if (ends_lease || std::holds_alternative<LateResult>(event)) {
       entry.recent_results.emplace_back(position, RecordedEvent{sequence, now, event});
       recent_results_.emplace_back(position, entry.number);
     }
     turn.events.push_back(std::move(event));
     sequence = sequence.next();
   }
+  DTA_ASSERT(ended == 0);  // every lease that ended has its event
   return decision;
 }
 
 void Partition::finish(Turn& turn, Time now) {
   if (turn.events.empty()) return;
-  match(turn, now);
-  seal(turn, now);
+  engine::Pending due = pending(turn.entry);
+  if (match(turn, due, now)) due = pending(turn.entry);
+  seal(turn, due, now);
 }
 
-void Partition::seal(Turn& turn, Time now) {
+void Partition::seal(Turn& turn, const engine::Pending& due, Time now) {
   if (turn.events.empty()) return;
   Entry& entry = turn.entry;
   storage::Record record;
@@ -250,8 +271,9 @@ void Partition::seal(Turn& turn, Time now) {
   }
   if (std::any_of(turn.events.begin(), turn.events.end(), changes_row)) place_in_directory(entry);
   turn.events.clear();
-  refresh_work(entry, now);
-  refresh_deadline(entry);
+  tally(entry);
+  refresh_work(entry, due, now);
+  refresh_deadline(entry, due);
   if (!entry.state.ended()) return;
   let_waiters_go(entry);
   if (!entry.closed) {
@@ -268,8 +290,8 @@ void Partition::place_in_directory(Entry& entry) {
   entry.directory_key = key;
 }
 
-void Partition::refresh_work(Entry& entry, Time now) {
-  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+void Partition::refresh_work(Entry& entry, const engine::Pending& due, Time now) {
+  for (const engine::Ready& ready : due.ready) {
     std::uint8_t& flags = entry.queued[entry.machine->flat(ready.task)];
     const std::uint8_t flag = ready.action == Action::undo ? 2 : 1;
     if ((flags & flag) != 0) continue;
@@ -279,9 +301,16 @@ void Partition::refresh_work(Entry& entry, Time now) {
   }
 }
 
-void Partition::refresh_deadline(Entry& entry) {
-  const Time due = engine::pending(*entry.machine, entry.state, entry.beats).due;
-  deadlines_.set(entry.number, due == Time::never() ? due : std::max(due, timers_from_));
+void Partition::refresh_deadline(const Entry& entry, const engine::Pending& pending) {
+  deadlines_.set(entry.number, pending.due == Time::never() ? pending.due : std::max(pending.due, timers_from_));
+}
+
+void Partition::tally(Entry& entry) {
+  const Entry::Tally is{entry.state.phase == engine::Phase::running, entry.state.phase == engine::Phase::compensating, entry.state.attention()};
+  const Entry::Tally was = std::exchange(entry.tally, is);
+  running_ += is.running - was.running;
+  compensating_ += is.compensating - was.compensating;
+  attention_ += is.attention - was.attention;
 }
 
 // ---- lookups
@@ -289,6 +318,7 @@ void Partition::refresh_deadline(Entry& entry) {
 Entry& Partition::insert(std::unique_ptr<Entry> owned) {
   Entry& entry = *owned;
   entry.queued.resize(entry.machine->definition().task_count);
+  tally(entry);
   ids_.emplace(entry.state.id, entry.number);
   entries_.emplace(entry.number, std::move(owned));
   return entry;
@@ -325,6 +355,7 @@ void Partition::evict_closed() {
     DTA_ASSERT(it != entries_.end());
     if (it->second->last_position > durable_) return;  // the next commit frees it and those behind it
     closed_.pop_front();
+    attention_ -= it->second->tally.attention;  // it has ended, so it is neither of the others
     ids_.erase(it->second->state.id);
     entries_.erase(it);
   }
@@ -353,15 +384,9 @@ void Partition::remember_request(const Entry& entry, const std::string& id, cons
 }
 
 void Partition::export_gauges(Time now) {
-  double running = 0, compensating = 0, attention = 0;
-  for (const auto& [number, entry] : entries_) {
-    running += entry->state.phase == engine::Phase::running;
-    compensating += entry->state.phase == engine::Phase::compensating;
-    attention += entry->state.attention();
-  }
-  metrics_.open_running.Set(running);
-  metrics_.open_compensating.Set(compensating);
-  metrics_.attention.Set(attention);
+  metrics_.open_running.Set(static_cast<double>(running_));
+  metrics_.open_compensating.Set(static_cast<double>(compensating_));
+  metrics_.attention.Set(static_cast<double>(attention_));
   metrics_.open_leases.Set(static_cast<double>(open_leases_));
   metrics_.waiting_polls.Set(static_cast<double>(polls_.size()));
   metrics_.durable_position.Set(static_cast<double>(durable_.value));

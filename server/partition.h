@@ -45,7 +45,10 @@ class Partition {
 
   // Folds the log into the working set. `snapshot` gives a view of everything durable whenever it is asked.
   static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence,
-                                                 const Settings& settings, Metrics& metrics, Time now);
+                                                 const Settings& settings, Metrics& metrics, Time opened_at);
+  // `opened_at` is asked once everything is folded: however long that took, workers and timers get their grace after it.
+  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence,
+                                                 const Settings& settings, Metrics& metrics, const std::function<Time()>& opened_at);
   ~Partition();
   Partition(const Partition&) = delete;
   Partition& operator=(const Partition&) = delete;
@@ -76,9 +79,8 @@ class Partition {
   struct Turn;
   using PollId = std::uint64_t;
 
-  Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence, const Settings& settings, Metrics& metrics,
-            Time now);
-  void adopt(Recovered recovered, Time now);
+  Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence, const Settings& settings, Metrics& metrics);
+  void adopt(Recovered recovered, Time opened_at);
 
   // partition_requests.cpp, partition_results.cpp: one handler a request.
   void on(PublishRequest& request, Time now);
@@ -102,11 +104,13 @@ class Partition {
   Result<Entry*> load(schema::TransactionNumber number);
   Entry& insert(std::unique_ptr<Entry> entry);
   Result<engine::Decision> decide(Turn& turn, const engine::Command& command, Time now);
-  void seal(Turn& turn, Time now);
+  void seal(Turn& turn, const engine::Pending& pending, Time now);
   void finish(Turn& turn, Time now);  // match waiting polls, then seal
+  void tally(Entry& entry);
   void place_in_directory(Entry& entry);
-  void refresh_work(Entry& entry, Time now);
-  void refresh_deadline(Entry& entry);
+  engine::Pending pending(const Entry& entry) const { return engine::pending(*entry.machine, entry.state, entry.beats); }
+  void refresh_work(Entry& entry, const engine::Pending& pending, Time now);
+  void refresh_deadline(const Entry& entry, const engine::Pending& pending);
   Result<std::string> payload(const Entry& entry, const engine::PayloadAt& at);
   Result<std::optional<storage::RequestEntry>> find_request(const Entry& entry, const std::string& id);
   void remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request);
@@ -129,7 +133,7 @@ class Partition {
   void advance_work(Time now);  // hands out what comes out of its backoff
   void queue_again(Entry& entry, projections::WorkItem item, Time now);
   void settle_poll(PollState& poll);  // answers it at once when it neither got anything nor may wait
-  void match(Turn& turn, Time now);
+  bool match(Turn& turn, const engine::Pending& pending, Time now);  // true: something was handed out
   void hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now);
   Result<HandOut> describe(const Entry& entry, const engine::Lease& lease);
   PollState* waiting_poll(const std::string& queue);
@@ -140,7 +144,7 @@ class Partition {
   const schema::Fence fence_;
   const Settings settings_;
   Metrics& metrics_;
-  const Time timers_from_;
+  Time timers_from_;
 
   std::unique_ptr<storage::Reader> reader_;
   schema::Position durable_;
@@ -169,6 +173,7 @@ class Partition {
   PollId next_poll_ = 1;
   Ends ends_;
   std::size_t open_leases_ = 0;
+  std::int64_t running_ = 0, compensating_ = 0, attention_ = 0;  // entries in memory, for the gauges
 
   // Those who wait for more to become durable.
   struct Follower {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "schema/limits.h"
 #include "server/recovery.h"
 #include "storage/leveldb_log.h"
 
@@ -134,7 +135,7 @@ Status PartitionThread::open() {
     told_drift_ms_ = clock_.drift().ms;
   }
   auto partition = Partition::open([log] { return log->snapshot(); }, log->fence(), Partition::Settings{options_.grace, options_.closed_cache},
-                                   metrics_, clock_.now());
+                                   metrics_, [this] { return clock_.now(); });
   if (!partition) return tl::unexpected<Error>(partition.error());
   partition_ = std::move(*partition);
   committer_ = std::make_unique<Committer>(*log, metrics_, [this] { inbox_.wake(); });
@@ -165,27 +166,36 @@ void PartitionThread::run() {
 
 bool PartitionThread::serve() {
   bool stopping = false;
+  Inbox::Taken taken;
+  std::size_t next = 0;  // of taken.requests: those before it are decided
+  const auto full = [this] { return partition_->batch_bytes() >= limits::kBatchBytesMax; };
   for (;;) {
-    const Time due = std::min(partition_->next_due(), next_maintenance_);
-    Inbox::Taken taken = inbox_.take(clock_.steady(due));
+    if ((full() || stopping) && !committer_->idle()) {
+      inbox_.take_wake();  // whoever comes now waits in the inbox, or is told that it is full
+    } else if (next == taken.requests.size()) {
+      taken = inbox_.take(clock_.steady(std::min(partition_->next_due(), next_maintenance_)));
+      next = 0;
+    }
     if (auto status = committer_->take_result()) {
       if (!*status) {
         say_not_ready("the log could not be written and is being opened again");
         logger_.error("a batch could not be written", {{"error", status->error().message}});
         partition_->abandon(status->error());
         const Error unknown{ErrorCode::outcome_unknown, "the log could not be written; it is being opened again"};
-        for (Request& request : taken.requests) refuse_with(request, unknown);
+        for (; next < taken.requests.size(); ++next) refuse_with(taken.requests[next], unknown);
         return false;
       }
       let_out();
     }
-    for (Request& request : taken.requests) partition_->handle(std::move(request), clock_.now());
+    for (; next < taken.requests.size() && !full(); ++next) partition_->handle(std::move(taken.requests[next]), clock_.now());
     const Time now = clock_.now();
-    if (partition_->next_due() <= now) partition_->tick(now);
-    if (taken.closed && !stopping) {
+    const bool decided = next == taken.requests.size();
+    if (taken.closed && decided && !stopping) {
       stopping = true;
       partition_->stop(now);
     }
+    // Results are decided before due timers; a server that stops leaves timers to the next one.
+    if (decided && !stopping && !full() && partition_->next_due() <= now) partition_->tick(now);
     if (partition_->has_batch() && !waiting_since_) waiting_since_ = std::chrono::steady_clock::now();
     if (partition_->has_batch() && committer_->idle()) {
       storage::Batch batch = partition_->take_batch(now);
@@ -199,6 +209,7 @@ bool PartitionThread::serve() {
     if (now >= next_maintenance_) maintain(now);
   }
   if (checkpoint_.valid()) checkpoint_.wait();
+  checkpoint_ = {};  // it has a share of the log
   committer_.reset();
   partition_.reset();
   say_not_ready("the server is stopping");

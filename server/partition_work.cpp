@@ -65,7 +65,7 @@ bool Partition::answer_repeated(PollState& poll) {
 
 // The item was out of date: its task is withdrawn, leased or done by now, or in backoff and will be ready later.
 void Partition::queue_again(Entry& entry, projections::WorkItem item, Time now) {
-  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+  for (const engine::Ready& ready : pending(entry).ready) {
     if (ready.task != item.task || ready.action != item.action) continue;
     item.at = ready.at;
     entry.queued[entry.machine->flat(item.task)] |= flag_of(item.action);
@@ -96,7 +96,7 @@ void Partition::fill(PollState& poll, Time now) {
   for (const auto& [number, items] : chosen) {
     Turn turn(*entries_.at(number));
     hand_out(turn, poll, items, now);
-    seal(turn, now);
+    seal(turn, pending(turn.entry), now);
   }
 }
 
@@ -116,11 +116,11 @@ void Partition::settle_poll(PollState& poll) {
   answer_poll(poll.id);
 }
 
-void Partition::match(Turn& turn, Time now) {
-  if (polls_.empty()) return;
+bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
+  if (polls_.empty() || due.ready.empty()) return false;
   Entry& entry = turn.entry;
   std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
-  for (const engine::Ready& ready : engine::pending(*entry.machine, entry.state, entry.beats).ready) {
+  for (const engine::Ready& ready : due.ready) {
     if (ready.at > now || (entry.queued[entry.machine->flat(ready.task)] & flag_of(ready.action)) != 0) continue;
     const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
     if (work_.has(queue)) continue;  // others came first
@@ -134,8 +134,13 @@ void Partition::match(Turn& turn, Time now) {
       break;
     }
   }
-  for (const auto& [id, items] : chosen)
-    if (!items.empty()) hand_out(turn, *polls_.at(id), items, now);
+  bool any = false;
+  for (const auto& [id, items] : chosen) {
+    if (items.empty()) continue;
+    hand_out(turn, *polls_.at(id), items, now);
+    any = true;
+  }
+  return any;
 }
 
 void Partition::hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now) {

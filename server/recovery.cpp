@@ -46,9 +46,11 @@ Status fold(Entry& entry, const Record& record, const DefinitionShelf& definitio
   }
   entry.chain = record.chain;
   entry.last_position = record.position;
-  entry.directory_key = projections::directory_key(engine::status(entry.state), entry.number);
   return {};
 }
+
+// Where its row stands, once everything is folded.
+void place(Entry& entry) { entry.directory_key = projections::directory_key(engine::status(entry.state), entry.number); }
 
 using Open = std::map<TransactionNumber, std::unique_ptr<Entry>>;
 
@@ -75,7 +77,6 @@ bool read_chunks(const storage::Checkpoint& checkpoint, const DefinitionShelf& d
       if (published == nullptr) return false;
       entry->machine = published->machine;
       entry->state = std::move(*state);
-      entry->directory_key = projections::directory_key(engine::status(entry->state), entry->number);
       const TransactionNumber number = entry->number;
       open[number] = std::move(entry);
     }
@@ -104,6 +105,7 @@ Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& def
     if (it->second->state.ended()) open.erase(it);
     return true;
   });
+  for (auto& [number, entry] : open) place(*entry);
   return status ? failed : status;
 }
 
@@ -176,6 +178,7 @@ Result<std::unique_ptr<Entry>> load_entry(const Reader& reader, const Definition
   if (!failed) return tl::unexpected<Error>(failed.error());
   if (entry->state.phase == engine::Phase::none)
     return refuse(ErrorCode::log_damaged, "transaction number " + std::to_string(number.value) + " has no records");
+  place(*entry);
   return entry;
 }
 
