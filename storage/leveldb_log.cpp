@@ -17,6 +17,13 @@ Result<std::unique_ptr<Head>> open_head(Disk& disk, const std::string& directory
   });
 }
 
+std::string parent_of(std::string directory) {
+  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  const std::size_t slash = directory.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : directory.substr(0, slash);
+}
+
 // Everything that happens before LevelDB opens the directory.
 Result<DirectoryState> prepare(leveldb::Env& env, Disk& disk, const std::string& directory, bool create_if_missing) {
   const std::string current = directory + "/CURRENT";
@@ -33,6 +40,8 @@ Result<DirectoryState> prepare(leveldb::Env& env, Disk& disk, const std::string&
     if (!head) return tl::unexpected(head.error());
     if (Status ok = (*head)->settle({}); !ok) return tl::unexpected(ok.error());
     if (Status ok = disk.sync_directory(directory); !ok) return tl::unexpected(ok.error());
+    // The directory's own name too: on some file systems a power loss would otherwise take the whole log with it.
+    if (Status ok = disk.sync_directory(parent_of(directory)); !ok) return tl::unexpected(ok.error());
     state->head = HeadSlot{};
     state->notes.clear();
   }
