@@ -89,7 +89,8 @@ class CoreDepth : public Depth {
         for (const engine::Ready& r : engine::pending(*held_[i]->machine, held_[i]->state, held_[i]->beats).ready)
           if (r.at <= now && engine::queue_of(*held_[i]->machine, r.task, r.action) == queue)
             ready.emplace_back(r.at, i, engine::HandOut::Item{r.task, r.action});
-      std::ranges::stable_sort(ready, {}, [](const auto& r) { return std::pair(std::get<0>(r), std::get<1>(r)); });
+      std::ranges::sort(ready, {},
+                        [](const auto& r) { return std::tuple(std::get<0>(r), std::get<1>(r), std::get<2>(r).task); });
       for (const auto& [at, place, item] : ready)
         if (count < poll.max) {
           chosen[place].push_back(item);
