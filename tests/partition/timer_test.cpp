@@ -228,6 +228,23 @@ TEST(Partition, CountsAnOpenLeaseAsBeatenAtOpening) {
   EXPECT_EQ(status_of(d, "t"), "completed");
 }
 
+// However long the log takes to be folded, the grace begins after it.
+TEST(Partition, CountsTheGraceFromTheEndOfTheOpening) {
+  Driver d;
+  publish(d, kOne);
+  start(d, "t", "one");
+  take(d, "q");
+  server::Metrics metrics;
+  const auto opened = server::Partition::open([&] { return d.log().snapshot(); }, d.log().fence(), {}, metrics,
+                                              [&] {
+                                                EXPECT_EQ(metrics.recovered_transactions.Value(), 1)
+                                                    << "asked before everything was folded";
+                                                return d.now + Duration{100'000};
+                                              });
+  ASSERT_TRUE(opened.has_value());
+  EXPECT_EQ((*opened)->next_due(), d.now + Duration{130'000});
+}
+
 // D12: a thousand and one timers at the same moment, in rounds, every one of them once.
 TEST(Partition, FiresManyTimersThatAreDueAtOnce) {
   Driver d;
