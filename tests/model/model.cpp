@@ -148,7 +148,7 @@ bool Transaction::report_late(Sequence lease, bool success, Time now) {
   if (!found || found->hand_out->ending != Ending::timed_out) return false;
   note(EventKind::late_result);
   const Task& t = *found->task;
-  if (success && found->action == Action::perform && t.undone && !t.undo_found) {
+  if (success && found->action == Action::perform && t.undone && t.undo_found != true) {
     note(EventKind::incident_raised);
     ++incidents;
   }

@@ -57,7 +57,8 @@ struct Task {
   bool ran_out = false;  // its queue or total timeout fired
   Time first_ready;
   Side action, undo;
-  bool undo_due = false, undone = false, undo_found = true, given_up = false;
+  bool undo_due = false, undone = false, given_up = false;
+  std::optional<bool> undo_found;  // what the undo said, if anything
   std::string input, output;  // raw JSON; the input as handed to workers
 
   Outcome outcome() const;
@@ -69,7 +70,7 @@ struct Task {
 struct Said {
   Ending ending = Ending::done;  // done, failed, unclear, released
   std::string output;            // done
-  bool found = true;             // done, of an undo
+  std::optional<bool> found;     // done, of an undo: what it said, if anything
   std::string code;              // failed, unclear
   bool retryable = true;         // failed, unclear
   Duration delay;                // released

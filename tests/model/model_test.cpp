@@ -127,7 +127,7 @@ class SideBySide {
         break;
       default:
         r.output = chance_.one_in(4) ? "" : "{\"r\":" + std::to_string(chance_.below(9)) + "}";
-        r.found = !chance_.one_in(3);
+        if (!chance_.one_in(3)) r.found = !chance_.one_in(3);
     }
     return r;
   }

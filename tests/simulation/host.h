@@ -1,0 +1,72 @@
+// One server on one machine: the real partition over a log, and the disk under it. The simulator moves it by hand: a
+// batch goes away when told so, and what becomes of it is chosen. Two disks: the memory log, and LevelDB on a disk that
+// forgets what was not synced (tests/storage/fault_disk.h). One thread, but for LevelDB's own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/event.h"
+#include "server/metrics.h"
+#include "server/partition.h"
+#include "storage/log.h"
+#include "tests/model/replay.h"
+
+namespace dta::storage {
+class FaultDisk;
+class MemoryDisk;
+}  // namespace dta::storage
+
+namespace dta::simulation {
+
+using schema::Time;
+
+// What becomes of the batch that is away when the process dies.
+enum class Fate : std::uint8_t { lost, torn, durable };
+
+class Host {
+ public:
+  Host(bool leveldb, server::Partition::Settings settings, server::Metrics& metrics, Time now);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  server::Partition& partition() { return *partition_; }
+  bool writing() const { return away_.has_value(); }
+  void give_away(Time now);  // nothing when nothing was built, or one is away
+  void finish(Time now);     // nothing when none is away
+  void write_all(Time now);
+
+  // The process dies, with or without its machine; `draw` says where a torn write ends. It is open again afterwards.
+  void crash(Fate fate, bool power_loss, std::uint64_t draw, Time reopened_at);
+  // The write of what was built fails; everybody is told; the log is opened again. False: there was nothing to write.
+  bool fail_write(Fate fate, std::uint64_t draw, Time now);
+  void checkpoint();
+
+  // Of the log as it is durable now.
+  std::vector<model::Logged> history(const std::string& id) const;
+  std::string payload(const std::string& id, schema::Sequence sequence, std::uint32_t index) const;
+  std::vector<std::string> differences() const;  // compare_with_log, at a moment when nothing is under way
+
+  std::vector<std::string>
+      broken;  // what must never happen: a log that cannot be opened, a state that is not its log's
+
+ private:
+  void open(Time now);
+  void close();
+  void append_torn(std::uint64_t draw);
+
+  const bool leveldb_;
+  const server::Partition::Settings settings_;
+  server::Metrics& metrics_;
+  std::shared_ptr<storage::MemoryDisk> memory_;
+  std::unique_ptr<storage::FaultDisk> disk_;
+  std::unique_ptr<storage::Log> log_;
+  std::unique_ptr<server::Partition> partition_;  // its readers go before the log
+  std::optional<storage::Batch> away_;
+};
+
+}  // namespace dta::simulation
