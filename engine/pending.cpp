@@ -22,15 +22,15 @@ void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& b
   if (s.form != Form::steps || m.definition().steps.empty()) return;
   const Step& step = m.step(s.step);
   if (step.deadline.ms > 0) visit(s.entered_at[s.step] + step.deadline, [&] { return "deadline of step " + step.name; });
+  // Looked up once for all tasks: a step may hold ten thousand, and as many leases.
+  const std::vector<bool> stopping = asked_to_stop(m, s);
   for (std::size_t i = 0; i < step.tasks.size(); ++i) {
     const TaskState& t = s.tasks[step.first_task + i];
     const Timeouts& limits = step.tasks[i].timeouts;
     if (t.status == TaskStatus::ready && limits.queue.ms > 0)
       visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
     if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
-    const TaskRef ref = m.ref(s.step, i);
-    const bool stopping = std::any_of(s.leases.begin(), s.leases.end(), [&](const Lease& l) { return l.task == ref && l.stop_asked; });
-    if (!stopping) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
+    if (!stopping[i]) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
   }
 }
 
@@ -60,6 +60,13 @@ std::vector<std::string> describe(const Machine& m, const State& s, const Pendin
                     " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " + format_time(ready.at));
   for_each_timer(m, s, {}, [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
   return lines;
+}
+
+std::vector<bool> asked_to_stop(const Machine& m, const State& s) {
+  std::vector<bool> stopping(m.step(s.step).tasks.size());
+  for (const Lease& lease : s.leases)
+    if (lease.stop_asked && lease.task.step == s.step) stopping[lease.task.task] = true;
+  return stopping;
 }
 
 const std::string& queue_of(const Machine& m, const TaskRef& task, Action action) {
