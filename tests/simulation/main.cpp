@@ -1,6 +1,7 @@
 // dta_simulation: one seed is one history of the real partition in a world of faults.
 //
-//   dta_simulation --seeds N [--from SEED] [--log memory|leveldb] [--stride K]   seeds SEED, SEED+K, ...
+//   dta_simulation --seeds N [--from SEED] [--log memory|leveldb] [--stride K] [--first-failure]
+//                                                seeds SEED, SEED+K, ...; the first failing one ends it if asked
 //   dta_simulation --shrink SEED [--log ...]       the shortest history of that seed that still fails, as a list
 //   dta_simulation --tell SEED [--log ...]         the whole history of that seed
 //
@@ -48,10 +49,10 @@ Told run(const Plan& plan, Coverage& coverage, bool tell) {
   return {world.failures(), world.story()};
 }
 
-int run_many(std::uint64_t from, std::uint64_t count, std::uint64_t stride, bool leveldb) {
+int run_many(std::uint64_t from, std::uint64_t count, std::uint64_t stride, bool leveldb, bool to_first_failure) {
   Coverage coverage;
   std::uint64_t failures = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = 0; i < count && !(to_first_failure && failures > 0); ++i) {
     running_seed = from + i * stride;
     const Told told = run(make_plan(running_seed, leveldb), coverage, false);
     if (!told.failures.empty()) {
@@ -122,9 +123,11 @@ int main(int argc, char** argv) {
   CLI::App app("Runs random histories of the partition in a world of faults.");
   std::uint64_t seeds = 1000, from = 1, stride = 1, shrink_seed = 0, tell_seed_of = 0;
   std::string log = "memory";
+  bool first_failure = false;
   app.add_option("--seeds", seeds);
   app.add_option("--from", from);
   app.add_option("--stride", stride);
+  app.add_flag("--first-failure", first_failure, "stop there");
   app.add_option("--log", log)->check(CLI::IsMember({"memory", "leveldb"}));
   const auto* shrinks = app.add_option("--shrink", shrink_seed);
   const auto* tells = app.add_option("--tell", tell_seed_of);
@@ -144,5 +147,5 @@ int main(int argc, char** argv) {
   ::signal(SIGABRT, tell_seed);
   ::signal(SIGSEGV, tell_seed);
   if (*tells) return tell(make_plan(tell_seed_of, leveldb));
-  return run_many(from, seeds, stride, leveldb);
+  return run_many(from, seeds, stride, leveldb, first_failure);
 }

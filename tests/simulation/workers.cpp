@@ -80,10 +80,10 @@ void World::work(Worker& worker, Held& held, std::uint32_t mood) {
 
 server::TaskResult World::undo(const Held& held, std::uint32_t mood) {
   const server::HandOut& task = held.task;
-  const std::uint32_t kind = mood == kWilling ? 99 : mood / 8 % 16;
+  const std::uint32_t kind = mood == kWilling ? 99 : mood / 8 % 12;
   if (kind == 0) return released(task, mood);
   if (kind == 1 || kind == 2) return failed(task, "busy", true, Effect::none);
-  if (kind == 3) return failed(task, "fatal", mood % 3 != 0, Effect::none);
+  if (kind == 3) return failed(task, "fatal", mood % 2 != 0, Effect::none);
   const bool found = ledger_.undo(action_key(task.idempotency_key));
   if (kind == 4) return failed(task, "busy", true, Effect::unknown);  // done, but its caller saw a timeout
   return completed(task, "", found);
@@ -103,7 +103,7 @@ server::TaskResult World::perform(const Held& held, std::uint32_t mood) {
   if (kind == 1 || kind == 2) return failed(task, "busy", true, Effect::none);
   if (kind == 3) return failed(task, mood % 3 == 0 ? "fatal" : "refused", mood % 2 == 0, Effect::none);
   if (kind == 4) return failed(task, "busy", mood % 2 == 0, Effect::unknown);
-  if (kind == 5) {
+  if (kind == 5 || (kind == 7 && ledger_.find(key) != nullptr)) {
     ledger_.perform_regardless(key, output);
     return completed(task, ledger_.find(key)->output, true);
   }
