@@ -137,6 +137,7 @@ class Partition {
   void hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now);
   Result<HandOut> describe(const Entry& entry, const engine::Lease& lease);
   PollState* waiting_poll(const std::string& queue);
+  void leave_queues(const PollState& poll);  // it wants no more
   void answer_poll(PollId id);
   void forget_lease(Entry& entry, const engine::Lease& lease);
 

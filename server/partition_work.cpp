@@ -120,6 +120,7 @@ bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
   if (polls_.empty() || due.ready.empty()) return false;
   Entry& entry = turn.entry;
   std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
+  std::vector<const PollState*> gone;
   for (const engine::Ready& ready : due.ready) {
     if (ready.at > now || (entry.queued[entry.machine->flat(ready.task)] & flag_of(ready.action)) != 0) continue;
     const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
@@ -127,13 +128,18 @@ bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
     const auto waiting = polls_by_queue_.find(queue);
     if (waiting == polls_by_queue_.end()) continue;
     for (PollId id : waiting->second) {
-      PollState& poll = *polls_.at(id);
+      const PollState& poll = *polls_.at(id);
+      if (!poll.wants_more()) {
+        gone.push_back(&poll);
+        continue;
+      }
       auto& items = chosen[id];
-      if (!poll.wants_more() || poll.handed.size() + items.size() >= poll.poll.max) continue;
+      if (poll.handed.size() + items.size() >= poll.poll.max) continue;
       items.push_back({ready.task, ready.action});
       break;
     }
   }
+  for (const PollState* poll : gone) leave_queues(*poll);
   bool any = false;
   for (const auto& [id, items] : chosen) {
     if (items.empty()) continue;
@@ -155,6 +161,8 @@ void Partition::hand_out(Turn& turn, PollState& poll, const std::vector<engine::
     if (!lease->poll_id.empty()) leases_by_poll_[lease->poll_id].emplace(entry.number, lease->sequence);
     if (auto handed = describe(entry, *lease)) poll.handed.push_back(std::move(*handed));
   }
+  // A poll that is full is answered with the batch; until then nobody need pass it over again and again.
+  if (poll.handed.size() >= poll.poll.max) leave_queues(poll);
 }
 
 Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lease) {
@@ -203,6 +211,15 @@ Partition::PollState* Partition::waiting_poll(const std::string& queue) {
   return nullptr;
 }
 
+void Partition::leave_queues(const PollState& poll) {
+  for (const std::string& queue : poll.poll.queues) {
+    const auto waiting = polls_by_queue_.find(queue);
+    if (waiting == polls_by_queue_.end()) continue;
+    waiting->second.erase(poll.id);
+    if (waiting->second.empty()) polls_by_queue_.erase(waiting);
+  }
+}
+
 // Takes the poll off the queues and answers it with what it has, once that is durable.
 void Partition::answer_poll(PollId id) {
   const auto it = polls_.find(id);
@@ -210,12 +227,7 @@ void Partition::answer_poll(PollId id) {
   const std::unique_ptr<PollState> poll = std::move(it->second);
   polls_.erase(it);
   if (poll->end != ends_.end()) ends_.erase(poll->end);
-  for (const std::string& queue : poll->poll.queues) {
-    const auto waiting = polls_by_queue_.find(queue);
-    if (waiting == polls_by_queue_.end()) continue;
-    waiting->second.erase(id);
-    if (waiting->second.empty()) polls_by_queue_.erase(waiting);
-  }
+  leave_queues(*poll);
   const auto named = polls_by_name_.find(poll->poll.poll_id);
   if (named != polls_by_name_.end() && named->second == id) polls_by_name_.erase(named);
   if (poll->handed.empty()) metrics_.polls_empty.Increment();

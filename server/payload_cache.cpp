@@ -8,7 +8,7 @@ void PayloadCache::put(schema::TransactionNumber number, schema::Sequence sequen
   const Key key{number.value, sequence.value, index};
   const auto [it, fresh] = map_.try_emplace(key, std::move(bytes));
   if (!fresh) return;
-  bytes_ += it->second.size() + sizeof(Key);
+  bytes_ += it->second.size() + kEntryBytes;
   order_.emplace_back(position, key);
 }
 
@@ -21,7 +21,7 @@ void PayloadCache::trim(schema::Position durable) {
   while (bytes_ > bytes_max_ && !order_.empty() && order_.front().first <= durable) {
     const auto it = map_.find(order_.front().second);
     if (it != map_.end()) {
-      bytes_ -= it->second.size() + sizeof(Key);
+      bytes_ -= it->second.size() + kEntryBytes;
       map_.erase(it);
     }
     order_.pop_front();

@@ -32,6 +32,9 @@ class PayloadCache {
     }
   };
 
+  // What an entry takes beside its bytes, about: node, string, bucket, and its place in the order.
+  static constexpr std::size_t kEntryBytes = 160;
+
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
   std::unordered_map<Key, std::string, KeyHash> map_;
