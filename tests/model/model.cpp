@@ -1,10 +1,8 @@
-// The rules, one function each, in the words of the semantics.
+// What can be asked of the model, and what can be seen of it, in the words of the semantics. What follows from it is in
+// model_rules.cpp.
 #include "tests/model/model.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include "schema/json.h"
 
 namespace dta::model {
 
@@ -14,13 +12,6 @@ namespace {
 
 bool unknown(Ending ending) {
   return ending == Ending::unclear || ending == Ending::timed_out;
-}
-
-const Backoff& rule_for(const Retry& retry, const std::string& code) {
-  for (const ErrorRetry& rule : retry.by_error)
-    for (const std::string& error : rule.errors)
-      if (error == code) return rule.backoff;
-  return retry.backoff;
 }
 
 }  // namespace
@@ -47,33 +38,6 @@ Outcome Task::outcome() const {
 bool Task::clean() const {
   return settled && (!may_have_happened() || !rules->undo || undone);
 }
-
-// What templates see: /input and /steps/STEP/TASK/output.
-class Transaction::Context : public TemplateContext {
- public:
-  explicit Context(const Transaction& t) : t_(t) {}
-  std::optional<std::string_view> find(std::string_view pointer) const override {
-    if (const auto rest = after(pointer, "/input")) return inside(t_.input_, *rest);
-    for (std::size_t s = 0; s < t_.steps_.size(); ++s)
-      for (const Task& task : t_.steps_[s])
-        if (const auto rest = after(pointer, "/steps/" + t_.rules(s).name + "/" + task.rules->name + "/output"))
-          return task.outcome() == Outcome::done ? inside(task.output, *rest) : std::nullopt;
-    return std::nullopt;
-  }
-
- private:
-  static std::optional<std::string_view> after(std::string_view pointer, const std::string& prefix) {
-    if (!pointer.starts_with(prefix)) return std::nullopt;
-    const std::string_view rest = pointer.substr(prefix.size());
-    return rest.empty() || rest.front() == '/' ? std::optional(rest) : std::nullopt;
-  }
-  static std::optional<std::string_view> inside(const std::string& json, std::string_view pointer) {
-    if (json.empty()) return std::nullopt;
-    const auto value = schema::find(JsonValue{json}, pointer);
-    return value ? std::optional(value->raw) : std::nullopt;
-  }
-  const Transaction& t_;
-};
 
 Transaction::Transaction(DefinitionPtr definition, Choose choose)
     : definition_(std::move(definition)), choose_(std::move(choose)) {
@@ -280,168 +244,6 @@ bool Transaction::expire(Time now) {
   begin_compensation(now);
   judge(now);
   return true;
-}
-
-// ---- steps
-
-void Transaction::enter(std::size_t index, Time now) {
-  step = index;
-  entered_at_ = now;
-  note(EventKind::step_entered);
-  std::optional<TaskRef> unresolved;
-  for (std::size_t i = 0; i < current().size(); ++i) {
-    Task& t = current()[i];
-    t.entered = true;
-    t.first_ready = now;
-    t.action.ready_at = now;
-    t.input = input_;
-    if (!t.rules->input || unresolved) continue;
-    const auto resolved = resolve(*t.rules->input, Context(*this));
-    if (resolved)
-      t.input = *resolved;
-    else
-      unresolved = TaskRef{static_cast<std::uint16_t>(index), static_cast<std::uint16_t>(i), 0};
-  }
-  if (unresolved) fail_step(*unresolved, "dta.input_unresolved", now);
-}
-
-void Transaction::judge(Time now) {
-  if (definition_->form == Form::table) return;
-  if (phase == Phase::running && steps_.empty()) {
-    note(EventKind::transaction_completed);
-    phase = Phase::completed;
-  }
-  while (phase == Phase::running)
-    if (!judge_join(now)) return;
-  judge_turn(now);
-}
-
-// Need "all": met when every task is done. One that settled without being done fails the step: at once with siblings
-// cancel, when all have settled with drain.
-bool Transaction::judge_join(Time now) {
-  bool all_done = true, all_settled = true, one_lost = false;
-  for (const Task& t : current()) {
-    all_done &= t.outcome() == Outcome::done;
-    all_settled &= t.settled;
-    one_lost |= t.settled && t.outcome() != Outcome::done;
-  }
-  if (all_done) {
-    note(EventKind::step_met);
-    if (step + 1 < steps_.size()) {
-      enter(step + 1, now);
-    } else {
-      note(EventKind::transaction_completed);
-      phase = Phase::completed;
-    }
-    return true;
-  }
-  if (!one_lost || (rules(step).siblings == Siblings::drain && !all_settled)) return false;
-  const auto decided = *failure;
-  fail_step(decided.first, decided.second, now);
-  return true;
-}
-
-void Transaction::fail_step(TaskRef task, std::string code, Time now) {
-  note(EventKind::step_failed);
-  failure = std::pair(task, std::move(code));
-  stop_open_tasks();
-  begin_compensation(now);
-}
-
-void Transaction::settle(TaskRef ref, Task& task, const std::string& code) {
-  task.settled = true;
-  task.action.ready_at.reset();
-  if (phase == Phase::running && !failure && task.outcome() != Outcome::withdrawn) failure = std::pair(ref, code);
-}
-
-void Transaction::stop_open_tasks() {
-  for (std::size_t i = 0; i < current().size(); ++i) {
-    Task& t = current()[i];
-    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
-    if (t.action.open())
-      t.action.hand_outs.back().asked_to_stop = true;
-    else if (!t.settled)
-      settle(ref, t, t.action.last_error);
-  }
-}
-
-void Transaction::after_failure(const Found& found, const std::string& code, bool retryable, Time now) {
-  found.side->last_error = code;
-  const bool undo = found.action == Action::undo;
-  const Backoff& rule = rule_for(undo ? found.task->rules->undo->retry : found.task->rules->retry, code);
-  const std::uint32_t attempts = found.side->attempts();
-  const bool stopped = !undo && (found.hand_out->asked_to_stop || phase != Phase::running);
-  if (retryable && !stopped && attempts < rule.max_attempts) {
-    double delay = static_cast<double>(rule.first.ms);
-    for (std::uint32_t n = 1; n < attempts && delay < static_cast<double>(rule.cap.ms); ++n) delay *= rule.rate;
-    delay = std::min(delay, static_cast<double>(rule.cap.ms));
-    const auto shortest = static_cast<std::int64_t>(std::floor(delay * (1 - rule.jitter)));
-    found.side->ready_at =
-        choose_(now + Duration{shortest}, now + Duration{static_cast<std::int64_t>(std::ceil(delay))});
-  } else if (undo) {
-    found.task->given_up = true;
-    note(EventKind::incident_raised);
-    ++incidents;
-  } else {
-    settle(found.ref, *found.task, code);
-  }
-}
-
-// ---- compensation
-
-void Transaction::begin_compensation(Time now) {
-  note(EventKind::compensation_started);
-  phase = Phase::compensating;
-  stop_open_tasks();
-  make_undos_ready(now);
-}
-
-void Transaction::judge_turn(Time now) {
-  while (phase == Phase::compensating) {
-    make_undos_ready(now);
-    for (const Task& t : current())
-      if (!t.clean()) return;
-    note(EventKind::step_undone);
-    if (step == 0) {
-      note(EventKind::transaction_compensated);
-      phase = Phase::compensated;
-    } else {
-      --step;
-    }
-  }
-}
-
-// Never beside an open lease of its task: only what has settled is undone.
-void Transaction::make_undos_ready(Time now) {
-  for (Task& t : current()) {
-    if (t.undo_due || !t.settled || !t.may_have_happened() || !t.rules->undo) continue;
-    t.undo_due = true;
-    t.undo.ready_at = now;
-  }
-}
-
-// ---- table form
-
-const Transition* Transaction::leaving(const std::string& state, const std::string& on) const {
-  for (const Transition& t : definition_->transitions)
-    if (definition_->states[t.from].name == state && t.on == on) return &t;
-  return nullptr;
-}
-
-void Transaction::take(const Transition& transition) {
-  note(EventKind::transitioned);
-  table_state = definition_->states[transition.to].name;
-  if (transition.on == "expired") expires_at_ = Time::never();
-  end_if_final();
-}
-
-void Transaction::end_if_final() {
-  for (const schema::State& state : definition_->states) {
-    if (state.name != table_state || state.end == StateEnd::none) continue;
-    const bool well = state.end == StateEnd::completed;
-    note(well ? EventKind::transaction_completed : EventKind::transaction_terminated);
-    phase = well ? Phase::completed : Phase::terminated;
-  }
 }
 
 // ---- what can be seen
