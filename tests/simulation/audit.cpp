@@ -3,7 +3,7 @@
 //
 // The invariants of the design by number: (1) (2) (3) (4) (6) the replay through the model, which knows no other way;
 // (2) (5) check_undo and check_effects, from the outside; (7) (10) compare_with_log after every opening, now and then
-// in between, and at the end; (8) the replay and the chains that compare_with_log proves; (9) check_hand_out,
+// in between, and at the end; (8) the replay and Host::verify; (9) check_hand_out,
 // check_answer and what callers check (world.cpp); (11) check_end.
 #include <fmt/format.h>
 
@@ -50,6 +50,12 @@ void World::check_hand_out(const server::HandOut& task) {
   if (step.name != task.step || step.tasks[leased->task.task].name != task.task || leased->action != task.action ||
       leased->attempt != task.attempt)
     return fail(task.idempotency_key + " is handed out as something else than the log says");
+  // One key for all attempts, one input for all attempts and the undo.
+  const std::string action = key_of(task.transaction, step, step.tasks[leased->task.task]);
+  const std::string key = task.action == Action::undo ? action.substr(0, action.size() - 5) + "/undo/1" : action;
+  if (task.idempotency_key != key) fail(task.idempotency_key + " should be " + key);
+  if (inputs_.try_emplace(action, task.input).first->second != task.input)
+    fail(key + " is handed out with another input");
   if (task.action == Action::undo) check_undo(task);
 }
 
@@ -114,6 +120,7 @@ void World::check_end() {
   std::set<std::string> ids = known_;
   ids.insert(created_.begin(), created_.end());
   for (const std::string& id : ids) check_transaction(id);
+  for (const std::string& finding : host_.verify()) fail("the log: " + finding);
 }
 
 void World::check_transaction(const std::string& id) {
@@ -140,6 +147,9 @@ void World::check_effects(const std::string& id, const model::Transaction& trans
       const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(t), 0};
       const std::string key = key_of(id, definition.steps[s], definition.steps[s].tasks[t]);
       const Ledger::Entry* entry = ledger_.find(key);
+      const auto handed = inputs_.find(key);
+      if (handed != inputs_.end() && handed->second != transaction.task(ref).input)
+        fail(key + " was handed out with an input that the definition does not give");
       const bool stands = entry != nullptr && entry->effect && !entry->undone;
       if (transaction.phase == model::Phase::completed && !stands)
         fail(id + " is completed, but " + key + " is not there");

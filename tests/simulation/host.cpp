@@ -1,11 +1,14 @@
 // See host.h.
 #include "tests/simulation/host.h"
 
+#include <map>
+
 #include "schema/assert.h"
 #include "schema/codec.h"
 #include "server/recovery.h"
 #include "storage/leveldb_log.h"
 #include "storage/memory_log.h"
+#include "storage/verify.h"
 #include "tests/storage/fault_disk.h"
 
 namespace dta::simulation {
@@ -158,6 +161,43 @@ std::string Host::payload(const std::string& id, Sequence sequence, std::uint32_
   DTA_ASSERT(number && *number);
   const auto bytes = reader->payload(**number, sequence, index);
   return bytes && *bytes ? **bytes : "a payload that the log names is missing";
+}
+
+std::vector<std::string> Host::verify() {
+  std::vector<std::string> findings;
+  std::map<TransactionNumber, std::uint64_t> next_sequence;
+  Position next(1);
+  const Status read = log_->snapshot()->records_from(Position(1), [&](const storage::Record& record) {
+    std::uint64_t& sequence = next_sequence.try_emplace(record.number, 1).first->second;
+    if (record.position != next || record.first_sequence.value != sequence)
+      findings.push_back("a gap before position " + std::to_string(record.position.value));
+    next = record.position.next();
+    sequence = record.first_sequence.value + record.event_count;
+    return true;
+  });
+  if (!read) findings.push_back(read.error().message);
+  if (!leveldb_) return findings;
+  if (const Status closed = log_->close(); !closed) findings.push_back(closed.error().message);
+  close();
+  storage::LevelDbOptions options;
+  options.env = disk_.get();
+  options.disk = disk_.get();
+  const auto payloads_of = [](const storage::Record& record) -> Result<std::vector<storage::PayloadName>> {
+    auto events = decode_events(record.events);
+    if (!events) return tl::unexpected<Error>(events.error());
+    std::vector<storage::PayloadName> names;
+    Sequence sequence = record.first_sequence;
+    for (const Event& event : *events) {
+      for_each_payload(event,
+                       [&](const PayloadRef& ref) { names.push_back({sequence, ref.index, ref.size, ref.digest}); });
+      sequence = sequence.next();
+    }
+    return names;
+  };
+  const auto report = storage::verify_leveldb_log("/log", payloads_of, [](Position) {}, options);
+  if (!report) return {report.error().message};
+  findings.insert(findings.end(), report->findings.begin(), report->findings.end());
+  return findings;
 }
 
 std::vector<std::string> Host::differences() const {

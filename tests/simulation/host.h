@@ -51,6 +51,9 @@ class Host {
   std::string payload(const std::string& id, schema::Sequence sequence, std::uint32_t index) const;
   std::vector<std::string> differences() const;  // compare_with_log, at a moment when nothing is under way
 
+  // The last thing that is asked: positions and sequences without gaps; on LevelDB the proof of the closed log as well.
+  std::vector<std::string> verify();
+
   std::vector<std::string>
       broken;  // what must never happen: a log that cannot be opened, a state that is not its log's
 

@@ -1,6 +1,7 @@
 """Breaks the engine on purpose, one way at a time, and says after how many seeds the simulator notices.
 
     scripts/mutate [NAME ...] [--build DIR] [--seeds N]
+    scripts/mutate --fit                                    only says whether each still fits the code
 
 Each tests/simulation/mutations/NAME.mutation names files, and what to replace in them by what; white space and line breaks
 do not count, so that formatting a file does not make its mutation stale. The tree is not touched: changed files are compiled
@@ -87,15 +88,33 @@ def build(name, changes, build_dir, scratch):
     return binary
 
 
+def fit(paths):
+    stale = 0
+    for path in paths:
+        try:
+            for file, replacements in parse(path)[1].items():
+                changed(file, replacements)
+        except ValueError as error:
+            stale += 1
+            print(f"{path.stem}: {error}")
+    print(f"mutations {len(paths)}, stale {stale}")
+    return 0 if paths and stale == 0 else 1
+
+
 def main():
     parser = argparse.ArgumentParser(description="Breaks the engine on purpose and waits for the simulator to notice.")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--seeds", type=int, default=20_000)
+    parser.add_argument("--fit", action="store_true", help="build and run nothing")
+    parser.add_argument("--as-built", action="store_true", help="take the build as it is")
     options = parser.parse_args()
     options.build = options.build.resolve()
-    subprocess.run(["ninja", "-C", str(options.build), TARGET], check=True, stdout=subprocess.DEVNULL)
     paths = [HERE / f"{name}.mutation" for name in options.names] or sorted(HERE.glob("*.mutation"))
+    if options.fit:
+        return fit(paths)
+    if not options.as_built:
+        subprocess.run(["ninja", "-C", str(options.build), TARGET], check=True, stdout=subprocess.DEVNULL)
     caught = 0
     with tempfile.TemporaryDirectory(prefix="dta-mutate-") as scratch:
         for path in paths:

@@ -60,8 +60,8 @@ Plan make_plan(std::uint64_t seed, bool leveldb) {
   for (std::size_t i = 0, n = 1 + chance.below(2); i < n; ++i)
     plan.definitions.push_back(model::random_steps(chance, "steps" + std::to_string(i)));
   plan.definitions.push_back(model::random_table(chance, "table"));
-  // Faults come never, as they are, or four times as often.
-  const std::size_t faults = chance.below(3) * chance.below(3);
+  // Of the faults there are none, a few, or twice as many as the weights say.
+  const std::size_t faults = chance.of(std::array<std::size_t, 4>{0, 1, 2, 4});
   std::array<std::size_t, kMoves.size()> weights{};
   for (std::size_t i = 0; i < kMoves.size(); ++i) weights[i] = kMoves[i].weight * (kMoves[i].fault ? faults : 2);
   // Time runs fast in some, so that everything times out, and hardly at all in others.

@@ -121,6 +121,7 @@ class World {
   std::set<std::string> created_;
   std::map<std::string, std::string> transaction_of_;        // token to transaction
   std::map<std::string, std::optional<ErrorCode>> answers_;  // by token
+  std::map<std::string, std::string> inputs_;                // as handed out, by key of the action
   std::vector<std::string> failures_, story_;
 };
 
