@@ -66,7 +66,7 @@ Result done_result(const std::string& token, const std::string& output) {
 Result undone_result(const std::string& token, Undone undone) {
   JsonObject item;
   item.add("token", token);
-  if (undone == Undone::nothing_found) item.add("found", false);
+  if (undone != Undone::undone) item.add("found", undone == Undone::found);
   return {token, item.text(), false};
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -63,6 +64,17 @@ void archive(A& a, bool& value) {
   if constexpr (A::kReading) {
     if (byte > 1) a.fail();
     value = byte == 1;
+  }
+}
+// One byte: 0 nothing, 1 no, 2 yes.
+template <class A>
+void archive(A& a, std::optional<bool>& value) {
+  std::uint8_t byte = !value ? 0 : *value ? 2 : 1;
+  a.raw(&byte, 1);
+  if constexpr (A::kReading) {
+    if (byte > 2) a.fail();
+    value.reset();
+    if (byte != 0) value = byte == 2;
   }
 }
 template <class A, class Tag, class Rep>

@@ -30,8 +30,8 @@ struct HandOut {
 };
 
 struct Completed {
-  std::string output;  // raw JSON; empty: none
-  bool found = true;   // undo only
+  std::string output;              // raw JSON; empty: none
+  std::optional<bool> found = {};  // undo only; nothing: it did not say
 };
 struct Failed {
   std::string code, message;

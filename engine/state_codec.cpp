@@ -27,7 +27,7 @@ void archive(A& a, NotUndone& v) {
 namespace dta::engine {
 namespace {
 
-constexpr char kFormat = 1;
+constexpr char kFormat = 2;
 
 template <class A, class... T>
 void fields(A& a, T&... values) {

@@ -96,12 +96,14 @@ void report_late(Decider& d, const ReportLate& command) {
   } else if (const auto* failed = std::get_if<Failed>(&command.outcome)) {
     event.code = failed->code;
   }
-  const bool alarm = event.after_undo && !t.undo_found;
+  // Only an undo that said it had found the effect has undone it for certain; silence says nothing.
+  const bool alarm = event.after_undo && !t.undo_found.value_or(false);
+  const char* const undo = t.undo_found ? "the task reported success after its undo had found nothing to undo"
+                                        : "the task reported success after its undo, which did not say what it found";
   d.emit(std::move(event));
   if (!alarm) return;
   const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);
-  d.emit(IncidentRaised{number, IncidentKind::effect_after_undo, command.attempt.task, "dta.effect_after_undo",
-                        "the task reported success after its undo had found nothing to undo"});
+  d.emit(IncidentRaised{number, IncidentKind::effect_after_undo, command.attempt.task, "dta.effect_after_undo", undo});
 }
 
 void keep_heartbeat(Decider& d, const KeepHeartbeat& command) {

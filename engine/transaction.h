@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ enum class UndoStatus : std::uint8_t {
 struct TaskState {
   TaskStatus status = TaskStatus::not_entered;
   UndoStatus undo_status = UndoStatus::idle;
-  bool undo_found = true;       // what the acknowledged undo said
+  std::optional<bool> undo_found = {};  // what the acknowledged undo said; nothing: it did not say
   std::uint32_t attempt = 0;    // attempts that counted so far; an open one counts
   std::uint32_t undo_attempt = 0;
   std::uint32_t generation = 1;

@@ -14,6 +14,8 @@ namespace fb = flatbuffers;
 // A record's tables are at most two deep (an event, its pairs); this is the verifier's own limit, with room.
 constexpr std::uint32_t kDepthMax = 8;
 
+enum class Found : std::uint8_t { unsaid = 0, no = 1, yes = 2 };
+
 class Decoder {
  public:
   Result<std::vector<Event>> run(const wire::Events& root) {
@@ -151,7 +153,10 @@ class Decoder {
                       Duration{t.heartbeat_timeout()}};
   }
   Event take(const wire::TaskCompleted& t) {
-    return TaskCompleted{attempt(*t.attempt()), payload(t.output()), t.found()};
+    TaskCompleted e{attempt(*t.attempt()), payload(t.output()), {}};
+    if (const Found found = checked(t.found(), Found::yes, "answer to what an undo found"); found != Found::unsaid)
+      e.found = found == Found::yes;
+    return e;
   }
   Event take(const wire::TaskFailed& t) {
     return TaskFailed{attempt(*t.attempt()),

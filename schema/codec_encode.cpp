@@ -120,7 +120,8 @@ class Encoder {
   }
   fb::Offset<wire::TaskCompleted> put(const TaskCompleted& e) {
     const wire::Try a = attempt(e.attempt);
-    return wire::CreateTaskCompleted(builder_, &a, OptionalPayload(e.output).get(), e.found);
+    const std::uint8_t found = !e.found ? 0 : *e.found ? 2 : 1;
+    return wire::CreateTaskCompleted(builder_, &a, OptionalPayload(e.output).get(), found);
   }
   fb::Offset<wire::TaskFailed> put(const TaskFailed& e) {
     const wire::Try a = attempt(e.attempt);

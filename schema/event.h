@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -115,7 +116,7 @@ struct TaskLeased {
 struct TaskCompleted {
   Attempt attempt;
   PayloadRef output;
-  bool found = true;  // undo only: false when it found nothing to undo
+  std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: nobody said
   bool operator==(const TaskCompleted&) const = default;
 };
 

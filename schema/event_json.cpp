@@ -215,7 +215,7 @@ class EventWriter {
   }
   void fields(const TaskCompleted& e) {
     attempt(e.attempt);
-    if (e.attempt.action == Action::undo) boolean("found", e.found);
+    if (e.attempt.action == Action::undo && e.found) boolean("found", *e.found);
     payload("output", e.output);
     token(e.attempt.lease);
   }

@@ -117,7 +117,7 @@ TaskResult read_result(JsonValue value, const std::string& at, Only only, Faults
   if (only == Only::completed || (only == Only::any && !fields.has("error"))) {
     CompletedResult completed;
     completed.output = fields.payload("output");
-    completed.found = fields.boolean("found").value_or(true);
+    completed.found = fields.boolean("found");
     result.result = std::move(completed);
   } else {
     FailedResult failed;

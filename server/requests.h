@@ -145,7 +145,7 @@ struct LeaseRequest {
 
 struct CompletedResult {
   std::string output;  // raw JSON; empty: none
-  bool found = true;
+  std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: it did not say
 };
 struct FailedResult {
   std::string code, message, details;

@@ -85,7 +85,11 @@ export class TaskFailed extends Error {
   }
 }
 
-/** What a handler may return instead of a plain output. `found` false: an undo that found nothing to undo. */
+/**
+ * What a handler may return instead of a plain output. `found` belongs to an undo: true when its action had taken effect
+ * and is undone now, false when there was nothing to undo, undefined (a plain undo) when it cannot tell. A success of the
+ * action that is reported too late raises an incident unless `found` was true.
+ */
 export class Outcome {
   /** @param {unknown} [output] @param {{found?: boolean}} [about] */
   constructor(output, { found } = {}) {

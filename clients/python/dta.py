@@ -567,7 +567,9 @@ def _quote(part: Union[str, int]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a handler may return instead of a plain output. `found` False: an undo that found nothing to undo."""
+    """What a handler may return instead of a plain output. `found` belongs to an undo: True when its action had taken
+    effect and is undone now, False when there was nothing to undo, None (a plain undo) when it cannot tell. A success of
+    the action that is reported too late raises an incident unless `found` was True."""
     output: Any = None
     found: Optional[bool] = None
 

@@ -70,7 +70,7 @@ class Stock {
           .bind(task.transaction)
           .run();
     });
-    return found ? dta::Undone::undone : dta::Undone::nothing_found;
+    return found ? dta::Undone::found : dta::Undone::nothing_found;
   }
 
  private:

@@ -229,14 +229,17 @@ TEST(Worker, UndoHandlersSayWhetherThereWasAnythingToUndo) {
   Worker worker(broker.url(), quick(problems));
   worker.on_undo("q", [](Task& task) {
     EXPECT_EQ(task.kind, TaskKind::undo);
-    return task.output_known && task.output == "[1.0]" ? Undone::undone : Undone::nothing_found;
+    if (!task.output_known) return Undone::nothing_found;
+    return task.output == "[1.0]" ? Undone::found : Undone::undone;
   });
   broker.hand_out({lease("u1", R"(,"lease_ms":9000,"heartbeat_ms":null,"output":[1.0],"output_known":true)", "undo"),
-                   lease("u2", R"(,"lease_ms":9000,"heartbeat_ms":null,"output_known":false)", "undo")});
+                   lease("u2", R"(,"lease_ms":9000,"heartbeat_ms":null,"output_known":false)", "undo"),
+                   lease("u3", R"(,"lease_ms":9000,"heartbeat_ms":null,"output":2,"output_known":true)", "undo")});
   worker.start();
-  broker.wait_for_results(2);
-  EXPECT_EQ(broker.results().at("u1"), R"({"token":"u1"})");
+  broker.wait_for_results(3);
+  EXPECT_EQ(broker.results().at("u1"), R"({"token":"u1","found":true})");
   EXPECT_EQ(broker.results().at("u2"), R"({"token":"u2","found":false})");
+  EXPECT_EQ(broker.results().at("u3"), R"({"token":"u3"})");
 }
 
 TEST(Worker, TasksThatCameTogetherGoBackTogetherWithTheNextPoll) {

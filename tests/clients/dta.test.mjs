@@ -184,12 +184,13 @@ withServer('failures tell code, effect and whether to try again', async (server,
       if (task.token === 'known') throw new TaskFailed('card_refused', 'no money', about);
       throw new TypeError('surprise');
     },
-    undo: (task) => new Outcome(undefined, { found: task.outputKnown && task.output === 5 }),
+    undo: (task) => task.output === 6 ? undefined : new Outcome(undefined, { found: task.outputKnown && task.output === 5 }),
   });
   server.offer('known', 'q');
   server.offer('unknown', 'q');
   server.offer('found', 'q', { kind: 'undo', output_known: true, output: 5 });
   server.offer('empty', 'q', { kind: 'undo', output_known: false });
+  server.offer('plain', 'q', { kind: 'undo', output_known: true, output: 6 });
   void one.start();
   assert.deepEqual(await server.result('known'), {
     token: 'known', error: { code: 'card_refused', message: 'no money', details: { limit: 5 } },
@@ -199,6 +200,7 @@ withServer('failures tell code, effect and whether to try again', async (server,
     retryable: true, effect: 'unknown' });
   assert.deepEqual(await server.result('found'), { token: 'found', found: true });
   assert.deepEqual(await server.result('empty'), { token: 'empty', found: false });
+  assert.deepEqual(await server.result('plain'), { token: 'plain' });
   await one.stop();
 });
 

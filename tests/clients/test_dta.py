@@ -223,11 +223,14 @@ class WorkerRuns(Case):
     def test_an_undo_says_whether_it_found_something(self):
         worker = self.worker()
         worker.undo("q.undo")(lambda task: dta.Outcome(found=task.output_known and task.output == 5))
+        worker.undo("q.plain")(lambda task: None)
+        self.server.offer("m", "q.plain", "undo", output_known=True, output=5)
         self.server.offer("k", "q.undo", "undo", output_known=True, output=5)
         self.server.offer("l", "q.undo", "undo", output_known=False)
         with worker:
             self.assertEqual(self.result("k"), {"token": "k", "found": True})
             self.assertEqual(self.result("l"), {"token": "l", "found": False})
+            self.assertEqual(self.result("m"), {"token": "m"})
 
     def test_heartbeats_carry_details_and_bring_the_wish_to_stop(self):
         worker = self.worker()

@@ -90,7 +90,8 @@ Outcome random_outcome(Chance& chance) {
     case 3:
       return Released{Duration{static_cast<std::int64_t>(chance.below(4000))}};
     default:
-      return Completed{chance.one_in(3) ? "" : "{\"id\":" + std::to_string(chance.below(9)) + "}", !chance.one_in(3)};
+      return Completed{chance.one_in(3) ? "" : "{\"id\":" + std::to_string(chance.below(9)) + "}",
+                       chance.one_in(3) ? std::nullopt : std::optional(!chance.one_in(3))};
   }
 }
 

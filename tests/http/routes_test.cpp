@@ -337,7 +337,8 @@ TEST_F(Routes, Results) {
     EXPECT_EQ(failed.details, "[0]");
     EXPECT_FALSE(failed.retryable);
     EXPECT_EQ(failed.effect, schema::Effect::unknown);
-    EXPECT_FALSE(std::get<CompletedResult>(request.results[2].result).found);
+    EXPECT_EQ(std::get<CompletedResult>(request.results[0].result).found, std::nullopt);
+    EXPECT_EQ(std::get<CompletedResult>(request.results[2].result).found, false);
     ASSERT_TRUE(request.then_lease);
     EXPECT_EQ(request.then_lease->max, 4u);
     EXPECT_TRUE(request.alive);

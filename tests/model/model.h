@@ -59,7 +59,7 @@ struct Task {
   Side action, undo;
   bool undo_due = false, undone = false, given_up = false;
   std::optional<bool> undo_found;  // what the undo said, if anything
-  std::string input, output;  // raw JSON; the input as handed to workers
+  std::string input, output;       // raw JSON; the input as handed to workers
 
   Outcome outcome() const;
   bool may_have_happened() const { return outcome() == Outcome::done || outcome() == Outcome::unknown; }

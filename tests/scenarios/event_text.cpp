@@ -36,8 +36,11 @@ class Text {
     return text;
   }
   std::string operator()(const TaskCompleted& e) {
-    const bool empty = e.attempt.action == Action::undo && !e.found;
-    return attempt(e.attempt) + payload(" output ", e.output) + (empty ? " found nothing" : "");
+    const bool said = e.attempt.action == Action::undo && e.found;
+    return attempt(e.attempt) + payload(" output ", e.output) +
+           (!said      ? ""
+            : *e.found ? " found something"
+                       : " found nothing");
   }
   std::string operator()(const TaskFailed& e) {
     return fmt::format("{} {}{}{}{}{}{}", attempt(e.attempt), e.code, quoted(e.message),

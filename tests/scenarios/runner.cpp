@@ -207,7 +207,10 @@ class Run {
       if (verb == "complete") {
         server::CompletedResult result;
         if (words.more() && !words.at("&") && !words.at("found")) result.output = words.take_raw();
-        if (words.take_if("found")) result.found = !words.take_if("nothing");
+        if (words.take_if("found")) {
+          result.found = words.take_if("something");
+          if (!*result.found && !words.take_if("nothing")) throw ScriptError("found nothing or something?");
+        }
         item.result = result;
       } else if (verb == "fail") {
         server::FailedResult result;

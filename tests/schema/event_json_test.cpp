@@ -74,7 +74,10 @@ TEST(EventJson, WhatIsNotThereIsNullOrLeftOut) {
   EXPECT_EQ(has(StepEntered{}, R"("step":"reserve"})").find("inputs"), std::string::npos);
   has(StepFailed{0, false, {}, "dta.timeout", "m"}, R"("task":null,"error")");
   has(TaskFailed{}, R"("retry_at":null)");
-  EXPECT_EQ(has(TaskCompleted{}, R"("undo":false)").find("found"), std::string::npos);
+  EXPECT_EQ(has(TaskCompleted{{}, {}, true}, R"("undo":false)").find("found"), std::string::npos);
+  const Attempt undo{{}, Action::undo, 1, Sequence(7)};
+  EXPECT_EQ(has(TaskCompleted{undo, {}, {}}, R"("undo":true)").find("found"), std::string::npos) << "nobody said";
+  has(TaskCompleted{undo, {}, true}, R"("found":true)");
   has(TaskLeased{{}, Action::perform, 1, 1, 1, "w", "p", Duration{60'000}, {}},
       R"("lease_until":"2025-11-20T15:50:51.123Z")");
   has(CompensationStarted{CompensationCause::expired, "", ""}, R"("cause":"expired","reason":null,"who":null)");

@@ -36,7 +36,10 @@ namespace dta {
 
 enum class TaskKind : std::uint8_t { action, undo };
 enum class Effect : std::uint8_t { none, unknown };
-enum class Undone : std::uint8_t { undone, nothing_found };
+// What an undo says. After `found` a success of its action that is reported too late is recorded and no more: it is
+// undone for certain. After the other two somebody has to look. `undone`: done, without knowing whether the action had
+// happened.
+enum class Undone : std::uint8_t { undone, nothing_found, found };
 
 // Thrown by a handler: this attempt did not succeed.
 class TaskFailed : public std::runtime_error {
