@@ -47,6 +47,7 @@ inline constexpr std::size_t kListPageDefault = 100;
 // The service.
 inline constexpr std::size_t kInboxMax = 20'000;           // requests waiting for the partition: overloaded
 inline constexpr std::size_t kInboxBytesMax = 256u << 20;  // their bodies: overloaded
+inline constexpr std::size_t kBodiesBytesMax = 256u << 20;  // of bodies being received, all connections: overloaded
 inline constexpr std::size_t kConnectionsMax = 20'000;     // more are closed at once with overloaded
 inline constexpr std::size_t kBatchBytesMax = 4u << 20;    // a batch that has reached this takes no further record
 inline constexpr std::size_t kClosedCacheMax = 4096;       // ended transactions kept in memory

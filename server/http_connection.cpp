@@ -131,7 +131,10 @@ bool Connection::take_body() {
     std::size_t used = 0;
     const Feed fed = chunks_.feed(unread(), used);
     in_begin_ += used;
-    if (fed == Feed::more) return false;
+    if (fed == Feed::more) {
+      hold(chunks_.body().size());
+      return false;
+    }
     if (fed == Feed::fault) {
       refuse_and_close(chunks_.fault());
       return false;
@@ -140,7 +143,10 @@ bool Connection::take_body() {
     return true;
   }
   const auto size = static_cast<std::size_t>(head.content_length);
-  if (unread().size() < size) return false;
+  if (unread().size() < size) {
+    hold(unread().size());
+    return false;
+  }
   const std::string_view body = unread().substr(0, size);
   in_begin_ += size;  // the bytes stay where they are until the next read, which begins after the handler has returned
   dispatch(body);
@@ -148,7 +154,22 @@ bool Connection::take_body() {
 }
 
 void Connection::dispatch(std::string_view body) {
+// So many bytes of a body that is not whole yet are kept. What all connections keep has a limit: whoever would pass it
+// is refused, so that slow senders cannot take the memory of everybody.
+void Connection::hold(std::size_t bytes) {
+  server_.body_bytes = server_.body_bytes - held_ + bytes;
+  held_ = bytes;
+  if (server_.body_bytes > server_.settings.bodies_bytes_max)
+    refuse_and_close({schema::ErrorCode::overloaded, "too many bytes of request bodies are being received"});
+}
+
+void Connection::let_go() {
+  server_.body_bytes -= held_;
+  held_ = 0;
+}
+
   phase_ = Phase::working;
+  let_go();
   deadline_ = Steady::time_point::max();
   ++request_;
   timed_ = true;
@@ -172,6 +193,7 @@ void Connection::refuse(const schema::Error& error) {
 // For faults after which the bytes that follow mean nothing.
 void Connection::refuse_and_close(const schema::Error& error) {
   keep_ = false;
+  let_go();
   timed_ = false;
   phase_ = Phase::working;
   ++request_;
@@ -331,6 +353,7 @@ void Connection::die() {
   const auto self = shared_from_this();
   phase_ = Phase::dead;
   if (gone_) gone_->store(true, std::memory_order_relaxed);
+  let_go();
   error_code ignored;
   socket_.close(ignored);
   server_.release(std::move(hand_outs_));

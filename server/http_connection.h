@@ -63,6 +63,7 @@ class HttpServer::Impl {
   std::shared_ptr<Outbox> outbox;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;
   std::uint64_t last_connection = 0;
+  std::size_t body_bytes = 0;  // of bodies that are not whole yet, over all connections
   std::uint16_t listen_port = 0;
   bool draining = false, stopping = false, finished = false, accept_due = false;
   std::string date;
@@ -108,6 +109,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void process();
   bool take_head();
   bool take_body();
+  void hold(std::size_t bytes);
+  void let_go();
   void dispatch(std::string_view body);
   void refuse_and_close(const schema::Error& error);
   void begin_answer(AnswerHead head);
@@ -129,6 +132,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::string in_;
   std::size_t in_begin_ = 0, in_end_ = 0;
+  std::size_t held_ = 0;  // of a body that is not whole yet; part of Impl::body_bytes
   HeadReader reader_;
   ChunkReader chunks_;
   Routed routed_;

@@ -40,6 +40,7 @@ struct HttpSettings {
   bool any_host = false;           // take every Host header (--insecure)
   HttpTimes times;
   std::size_t connections_max = schema::limits::kConnectionsMax;
+  std::size_t bodies_bytes_max = schema::limits::kBodiesBytesMax;
   std::function<schema::Time()> now;  // wall time for lease_ms; none: the system's clock
 };
 

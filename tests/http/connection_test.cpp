@@ -303,6 +303,40 @@ TEST_F(Connections, PollsThatFindTasksBeforeTheCallerHalfClosesKeepThem) {
   EXPECT_NE(parse_responses(client.read_to_end()).at(0).body.find("1.1.1"), std::string::npos);
 }
 
+TEST_F(Connections, TogetherKeepOnlySoManyBytesOfBodies) {
+  settings.bodies_bytes_max = 1000;
+  std::string body = start("a");
+  body.resize(700, ' ');
+  const std::string request = request_text("POST", "/v1/transactions", body);
+  const std::string chunked = "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const bool in_chunks : {false, true}) {
+    const auto begin = [&](Client& client) {
+      client.send(in_chunks ? chunked + "258\r\n" + body.substr(0, 600) + "\r\n"
+                            : request.substr(0, request.size() - body.size() + 600));
+    };
+    Client one(port()), other(port());
+    begin(one);
+    begin(other);
+    // Which of them is refused is a matter of whose bytes came first.
+    const auto [refused, taken] = Client::first_to_hear(one, other);
+    const Response full = refused->read_response();
+    EXPECT_EQ(full.status, 503);
+    EXPECT_EQ(full.code(), "overloaded");
+    EXPECT_EQ(full.header("retry-after"), "1");
+    EXPECT_EQ(full.header("connection"), "close");
+    const std::string rest = body.substr(600);
+    taken->send(in_chunks ? "64\r\n" + rest + "\r\n0\r\n\r\n" : rest);
+    EXPECT_EQ(taken->read_response().status, 201);
+    // What was taken or refused counts no more, and neither does what a caller left behind.
+    Client gone(port());
+    begin(gone);
+    gone.reset();
+    Client next(port());
+    next.send(request);
+    EXPECT_EQ(next.read_response().status, 201);
+  }
+}
+
 TEST_F(Connections, AnswersUnderWayAreFinishedWhenDraining) {
   Client busy(port()), idle(port());
   idle.send(request_text("GET", "/healthz"));

@@ -3,10 +3,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "schema/json.h"
 
@@ -152,6 +154,12 @@ Response Client::read_response(bool head_only) {
     ended = more.empty();
     buffer_ += more;
   }
+}
+
+std::pair<Client*, Client*> Client::first_to_hear(Client& one, Client& other) {
+  std::array<pollfd, 2> both{pollfd{one.fd_, POLLIN, 0}, pollfd{other.fd_, POLLIN, 0}};
+  EXPECT_GT(poll(both.data(), both.size(), -1), 0);
+  return both[0].revents != 0 ? std::pair(&one, &other) : std::pair(&other, &one);
 }
 
 std::string request_text(std::string_view method, std::string_view target, std::string_view body,

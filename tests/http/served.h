@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/http_server.h"
@@ -45,6 +46,8 @@ class Client {
   std::string read_some();  // empty at the end
   std::string read_until(std::string_view end);
   Response read_response(bool head_only = false);
+  // Waits until one of two has something to read, and gives that one first.
+  static std::pair<Client*, Client*> first_to_hear(Client& one, Client& other);
 
  private:
   int fd_ = -1;
