@@ -103,7 +103,8 @@ bool Connection::take_head() {
   head_only_ = head.method == "HEAD";
   route(head, server_.rules, routed_);
   if (head.content_length > limits::kBodyBytesMax) {
-    refuse_and_close({schema::ErrorCode::too_large, "the body is larger than 16777216 bytes"});
+    refuse_and_close(
+        {schema::ErrorCode::too_large, "the body is larger than " + std::to_string(limits::kBodyBytesMax) + " bytes"});
     return false;
   }
   if (head.expects_continue && head.has_body() && unread().empty()) {

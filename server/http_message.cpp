@@ -119,7 +119,8 @@ Feed HeadReader::feed(std::string_view bytes, std::size_t& used) {
     if (got == Line::fault) return refuse(bad_request, "a line of the header section does not end with CR LF");
     const std::size_t length = got == Line::whole ? line.size() + 2 : rest.size();
     if (bytes_seen_ + length > limits::kHeaderBytesMax)
-      return refuse(headers_too_large, "the header section is larger than 16384 bytes");
+      return refuse(headers_too_large,
+                    "the header section is larger than " + std::to_string(limits::kHeaderBytesMax) + " bytes");
     if (got == Line::more) return Feed::more;
     bytes_seen_ += length;
     used += length;
@@ -349,7 +350,7 @@ Feed ChunkReader::feed(std::string_view bytes, std::size_t& used) {
     if (left_ == 0) {
       part_ = Part::trailer;
     } else if (left_ > limits::kBodyBytesMax || body_.size() + left_ > limits::kBodyBytesMax) {
-      return refuse(too_large, "the body is larger than 16777216 bytes");
+      return refuse(too_large, "the body is larger than " + std::to_string(limits::kBodyBytesMax) + " bytes");
     } else {
       part_ = Part::data;
     }

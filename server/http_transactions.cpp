@@ -114,7 +114,7 @@ void start_by_input(Call& call) {
   const auto root = schema::check_json(call.body);
   if (!root) return call.refuse(root.error());
   if (root->raw.size() > limits::kPayloadBytesMax)
-    return call.refuse({too_large, "the input is larger than 4194304 bytes"});
+    return call.refuse({too_large, "the input is larger than " + std::to_string(limits::kPayloadBytesMax) + " bytes"});
 
   Faults faults;
   const std::string place(*id_from);

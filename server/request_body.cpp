@@ -191,14 +191,17 @@ std::vector<schema::Attribute> Fields::pairs(std::string_view name, std::size_t 
   }
   for (const schema::JsonMember& member : given) {
     const auto text = member.value.string();
-    const std::string place = std::string(name) + "/" + member.name;
+    const auto wrong = [&, at = child_pointer(pointer(name), member.name)](std::string message) {
+      faults_.add(invalid_argument, at, std::move(message));
+    };
     if (!text) {
-      fault(place, not_a(member.value, "a string"));
+      wrong(not_a(member.value, "a string"));
     } else if (member.name.empty() || member.name.size() > limits::kAttributeBytesMax ||
                text->size() > limits::kAttributeBytesMax) {
-      fault(place, "must have a name of 1 to 256 bytes and a value of at most 256 bytes");
+      const std::string most_bytes = std::to_string(limits::kAttributeBytesMax) + " bytes";
+      wrong("must have a name of 1 to " + most_bytes + " and a value of at most " + most_bytes);
     } else if (std::any_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.key == member.name; })) {
-      fault(place, "is given twice");
+      wrong("is given twice");
     } else {
       pairs.push_back({member.name, *text});
     }
@@ -223,14 +226,32 @@ void Fields::fault(std::string_view name, std::string message, ErrorCode code) {
   faults_.add(code, pointer(name), std::move(message));
 }
 
+void Fields::fault_at(std::string_view name, std::size_t index, std::string message) {
+  faults_.add(invalid_argument, child_pointer(pointer(name), std::to_string(index)), std::move(message));
+}
+
 std::string Fields::pointer(std::string_view name) const {
-  std::string pointer = at_ + "/";
-  for (const char c : name) pointer += c == '~' ? "~0" : std::string(1, c);
+  return child_pointer(at_, name);
+}
+
+std::string child_pointer(std::string_view parent, std::string_view token) {
+  std::string pointer(parent);
+  pointer += '/';
+  for (const char c : token) {
+    if (c == '~') {
+      pointer += "~0";
+    } else if (c == '/') {
+      pointer += "~1";
+    } else {
+      pointer += c;
+    }
+  }
   return pointer;
 }
 
 std::optional<std::string> id_fault(std::string_view id) {
-  if (id.empty() || id.size() > limits::kIdBytesMax) return "must have 1 to 256 bytes";
+  if (id.empty() || id.size() > limits::kIdBytesMax)
+    return "must have 1 to " + std::to_string(limits::kIdBytesMax) + " bytes";
   if (id.front() == '$') return "must not begin with \"$\"";
   for (std::size_t i = 0; i < id.size(); ++i) {
     const auto byte = static_cast<unsigned char>(id[i]);
@@ -255,7 +276,7 @@ Poll read_poll(Fields& fields) {
       for (std::size_t i = 0; i < names.size(); ++i) {
         auto name = names[i].string();
         if (!name || name->empty() || name->size() > limits::kQueueBytesMax) {
-          fields.fault("queues/" + std::to_string(i), "must be a string of 1 to 128 bytes");
+          fields.fault_at("queues", i, "must be a string of 1 to " + std::to_string(limits::kQueueBytesMax) + " bytes");
         } else {
           poll.queues.push_back(std::move(*name));
         }

@@ -28,6 +28,9 @@ class Faults {
   std::vector<schema::Fault> faults_;
 };
 
+// The JSON Pointer (RFC 6901) of a member or element of what `parent` points to.
+std::string child_pointer(std::string_view parent, std::string_view token);
+
 // The root of a body: one JSON object.
 schema::Result<schema::JsonValue> parse_object(std::string_view body);
 
@@ -53,6 +56,7 @@ class Fields {
   std::vector<schema::JsonValue> items(std::string_view name, std::size_t most);
 
   void fault(std::string_view name, std::string message, schema::ErrorCode code = schema::ErrorCode::invalid_argument);
+  void fault_at(std::string_view name, std::size_t index, std::string message);  // of an element of the array `name`
   std::string pointer(std::string_view name) const;
 
  private:

@@ -154,7 +154,7 @@ TEST_F(Routes, StartTransactionRefuses) {
   refused("[]", "invalid_argument", R"("faults":[{"pointer":"")");
   refused("{}", "missing_field", R"({"pointer":"/id","message":"is missing"},{"pointer":"/definition")");
   refused(R"({"id":"a","definition":"d","wait":1})", "unknown_field", R"("pointer":"/wait")");
-  refused(R"({"id":"a","definition":"d","x/y~":1})", "unknown_field", R"("pointer":"/x)");
+  refused(R"({"id":"a","definition":"d","x/y~":1})", "unknown_field", R"("pointer":"/x~1y~0")");
   refused(R"({"id":"a","id":"a","definition":"d"})", "invalid_argument", "is given twice");
   refused(R"({"id":7,"definition":"d"})", "invalid_argument", "must be a string, not a number");
   refused(R"({"id":"","definition":"d"})", "invalid_argument", "/id");
@@ -166,6 +166,8 @@ TEST_F(Routes, StartTransactionRefuses) {
   refused(R"({"id":"a","definition":"d","version":0})", "invalid_argument", "/version");
   refused(R"({"id":"a","definition":"d","version":1.0})", "invalid_argument", "/version");
   refused(R"({"id":"a","definition":"d","wait_ms":-1})", "invalid_argument", "/wait_ms");
+  refused(R"({"id":"a","definition":"d","attributes":{"a/b~c":1}})", "invalid_argument",
+          R"("pointer":"/attributes/a~1b~0c")");
   refused(R"({"id":"a","definition":"d","attributes":{"k":1}})", "invalid_argument", "/attributes/k");
   refused(R"({"id":"a","definition":"d","attributes":{"k":"1","k":"2"}})", "invalid_argument", "twice");
   std::string many = "{\"k0\":\"v\"";
