@@ -3,9 +3,8 @@
 
 #include "schema/json.h"
 #include "schema/limits.h"
-#include "server/http_routes.h"
+#include "server/call_body.h"
 #include "server/problem.h"
-#include "server/request_body.h"
 
 namespace dta::server {
 namespace {
@@ -173,25 +172,31 @@ void submit_results(Call& call, ResultsRequest request, bool with_tasks) {
   call.server.port().submit(std::move(request), call.body.size());
 }
 
+// The body's one field: what is to be said of which leases.
+std::vector<JsonValue> read_leases(CallBody& body) {
+  auto items = body.fields.items("leases", limits::kResultsMax);
+  body.fields.finish();
+  if (body.faults.none() && items.empty()) body.fields.fault("leases", "is empty");
+  return items;
+}
+
 void take_results(Call& call, Only only) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
+  CallBody body(call);
+  if (body.refused()) return;
+  Fields& fields = body.fields;
   const auto items = fields.items("results", limits::kResultsMax);
   ResultsRequest request;
   if (const auto poll = fields.take("then_lease")) {
-    Fields parts(*poll, "/then_lease", faults);
+    Fields parts(*poll, "/then_lease", body.faults);
     request.then_lease = read_poll(parts);
     parts.finish();
   }
   fields.finish();
-  if (faults.none() && items.empty()) fields.fault("results", "is empty");
+  if (body.faults.none() && items.empty()) fields.fault("results", "is empty");
   request.results.reserve(items.size());
   for (std::size_t i = 0; i < items.size(); ++i)
-    request.results.push_back(read_result(items[i], "/results/" + std::to_string(i), only, faults));
-  if (!faults.none()) return call.refuse(faults.error());
+    request.results.push_back(read_result(items[i], "/results/" + std::to_string(i), only, body.faults));
+  if (body.refused()) return;
   const bool with_tasks = request.then_lease.has_value();
   if (with_tasks) request.alive = alive_of(call, *request.then_lease);
   submit_results(call, std::move(request), with_tasks);
@@ -200,15 +205,13 @@ void take_results(Call& call, Only only) {
 }  // namespace
 
 void lease_tasks(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
+  CallBody body(call);
+  if (body.refused()) return;
+  Fields& fields = body.fields;
   LeaseRequest request;
   request.poll = read_poll(fields);
   fields.finish();
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   request.alive = alive_of(call, request.poll);
   request.reply = answer_with<LeaseReply>(call.server, call.ticket, [&server = call.server](LeaseReply reply) {
     Answer answer;
@@ -231,18 +234,13 @@ void fail_tasks(Call& call) {
 }
 
 void heartbeat_tasks(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
-  const auto items = fields.items("leases", limits::kResultsMax);
-  fields.finish();
-  if (faults.none() && items.empty()) fields.fault("leases", "is empty");
+  CallBody body(call);
+  if (body.refused()) return;
+  const auto items = read_leases(body);
   HeartbeatRequest request;
   std::vector<std::string> tokens;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Fields item(items[i], "/leases/" + std::to_string(i), faults);
+    Fields item(items[i], "/leases/" + std::to_string(i), body.faults);
     HeartbeatItem beat;
     beat.token = item.text("token", kTokenBytesMax, true);
     beat.detail = item.payload("detail");
@@ -250,7 +248,7 @@ void heartbeat_tasks(Call& call) {
     tokens.push_back(beat.token);
     request.leases.push_back(std::move(beat));
   }
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   request.reply = answer_with<HeartbeatReply>(
       call.server, call.ticket, [&server = call.server, tokens = std::move(tokens)](const HeartbeatReply& reply) {
         std::string out = "{\"results\":[";
@@ -270,24 +268,19 @@ void heartbeat_tasks(Call& call) {
 }
 
 void release_tasks(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
-  const auto items = fields.items("leases", limits::kResultsMax);
-  fields.finish();
-  if (faults.none() && items.empty()) fields.fault("leases", "is empty");
+  CallBody body(call);
+  if (body.refused()) return;
+  const auto items = read_leases(body);
   ResultsRequest request;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Fields item(items[i], "/leases/" + std::to_string(i), faults);
+    Fields item(items[i], "/leases/" + std::to_string(i), body.faults);
     TaskResult result;
     result.token = item.text("token", kTokenBytesMax, true);
     result.result = ReleasedResult{Duration{item.integer("delay_ms", 0, schema::kDurationMax.ms).value_or(0)}};
     item.finish();
     request.results.push_back(std::move(result));
   }
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   submit_results(call, std::move(request), false);
 }
 

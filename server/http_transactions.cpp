@@ -3,9 +3,8 @@
 
 #include "schema/json.h"
 #include "schema/limits.h"
+#include "server/call_body.h"
 #include "server/digest.h"
-#include "server/http_routes.h"
-#include "server/request_body.h"
 
 namespace dta::server {
 namespace {
@@ -71,11 +70,9 @@ void submit_start(Call& call, StartRequest request) {
 }  // namespace
 
 void start_transaction(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
+  CallBody body(call);
+  if (body.refused()) return;
+  Fields& fields = body.fields;
   StartRequest request;
   request.id = fields.text("id", limits::kIdBytesMax, true);
   if (!request.id.empty())
@@ -89,7 +86,7 @@ void start_transaction(Call& call) {
   request.headers = fields.pairs("headers", limits::kHeadersMax);
   request.wait = fields.wait();
   fields.finish();
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   const auto input = has_input ? std::optional(JsonValue{request.input}) : std::nullopt;
   request.digest = start_digest(request.definition, input, request.attributes);
   submit_start(call, std::move(request));
@@ -137,18 +134,16 @@ void start_by_input(Call& call) {
 }
 
 void cancel_transaction(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
+  CallBody body(call);
+  if (body.refused()) return;
+  Fields& fields = body.fields;
   CancelRequest request;
   request.id = call.path[0];
   request.reason = fields.text("reason", limits::kReasonBytesMax, true);
   request.who = fields.text("who", limits::kIdBytesMax, false);
   request.request_id = fields.text("request_id", limits::kIdBytesMax, false);
   fields.finish();
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   request.reply = answer_with<TransactionSummary>(call.server, call.ticket, [](const TransactionSummary& summary) {
     std::string out = "{\"id\":";
     append_quoted(out, summary.id);
@@ -161,11 +156,9 @@ void cancel_transaction(Call& call) {
 }
 
 void append_events(Call& call) {
-  if (auto known = check_query(call.query, {}); !known) return call.refuse(known.error());
-  const auto root = parse_object(call.body);
-  if (!root) return call.refuse(root.error());
-  Faults faults;
-  Fields fields(*root, "", faults);
+  CallBody body(call);
+  if (body.refused()) return;
+  Fields& fields = body.fields;
   AppendRequest request;
   request.id = call.path[0];
   if (const auto expected = fields.take("expected")) {
@@ -183,7 +176,7 @@ void append_events(Call& call) {
   const auto items = fields.items("events", limits::kAppendEventsMax);
   fields.finish();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Fields item(items[i], "/events/" + std::to_string(i), faults);
+    Fields item(items[i], "/events/" + std::to_string(i), body.faults);
     NewTransition event;
     event.id = item.text("id", limits::kIdBytesMax, false);
     if (!event.id.empty())
@@ -193,7 +186,7 @@ void append_events(Call& call) {
     item.finish();
     request.events.push_back(std::move(event));
   }
-  if (!faults.none()) return call.refuse(faults.error());
+  if (body.refused()) return;
   request.reply = answer_with<AppendReply>(call.server, call.ticket, [id = request.id](const AppendReply& reply) {
     std::string out = "{\"id\":";
     append_quoted(out, id);
