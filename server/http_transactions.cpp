@@ -185,6 +185,9 @@ void append_events(Call& call) {
     event.data = item.payload("data");
     item.finish();
     request.events.push_back(std::move(event));
+    // With ids for some only, a repetition could not be told from new events.
+    if (body.faults.none() && request.events[i].id.empty() != request.events[0].id.empty())
+      item.fault("id", "must be given to all events of an append, or to none");
   }
   if (body.refused()) return;
   request.reply = answer_with<AppendReply>(call.server, call.ticket, [id = request.id](const AppendReply& reply) {

@@ -229,19 +229,22 @@ TEST_F(Routes, Append) {
     EXPECT_EQ(request.events[0].id, "e-81");
     EXPECT_EQ(request.events[0].on, "Payment");
     EXPECT_EQ(request.events[0].data, R"({"amount":"35.00"})");
-    EXPECT_EQ(request.events[1].id, "");
+    EXPECT_EQ(request.events[1].id, "e-82");
     EXPECT_EQ(request.events[1].data, "");
     request.reply(AppendReply{5, 6, "Paid", "running", "running", false});
   });
   EXPECT_EQ(
       post("/v1/transactions/A100/events",
-           R"({"expected":4,"events":[{"id":"e-81","on":"Payment","data":{"amount":"35.00"}},{"on":"x"}]})")
+           R"({"expected":4,"events":[{"id":"e-81","on":"Payment","data":{"amount":"35.00"}},{"id":"e-82","on":"x"}]})")
           .body,
       R"({"id":"A100","first_sequence":5,"sequence":6,"state":"Paid","status":"running","phase":"running","repeated":false})");
   fake.on<AppendRequest>([](AppendRequest& request) {
     Error error{schema::ErrorCode::wrong_sequence, "moved"};
     error.current_sequence = request.expect == Expect::none ? 1 : request.expect == Expect::any ? 2 : 3;
     request.reply(tl::unexpected(error));
+  for (const auto* some :
+       {R"({"events":[{"on":"x"},{"id":"e-1","on":"x"}]})", R"({"events":[{"id":"e-1","on":"x"},{"on":"x"}]})"})
+    expect_refused(post("/v1/transactions/A/events", some), 400, "invalid_argument", R"("pointer":"/events/1/id")");
   });
   expect_refused(post("/v1/transactions/A/events", R"({"expected":"none","events":[]})"), 409, "wrong_sequence",
                  "\"current_sequence\":1");
