@@ -1,6 +1,8 @@
 // Folding a transaction's events again (replay.h). Reading thread.
 #include "server/replay.h"
 
+#include <utility>
+
 #include "engine/evolve.h"
 #include "engine/pending.h"
 #include "schema/json.h"
@@ -48,13 +50,70 @@ Status fold(const Machine& machine, State& state, const RecordedEvent& event) {
   return {};
 }
 
+// What the event before left of the state, as far as it is shown: the words of view_json.h, and what they are made of.
+// A copy of the whole state for every event would cost a wide transaction its size each time.
+struct Shown {
+  struct Task {
+    engine::TaskStatus status = engine::TaskStatus::not_entered;
+    engine::UndoStatus undo_status = engine::UndoStatus::idle;
+    schema::Time at, undo_at;
+    std::string_view word, undo_word;  // as if nothing were in backoff
+    bool same(const engine::TaskState& t) const {
+      return status == t.status && undo_status == t.undo_status && at == t.at && undo_at == t.undo_at;
+    }
+  };
+  engine::Phase phase = engine::Phase::none;
+  std::uint16_t table_state = 0;
+  std::size_t incidents = 0;
+  std::vector<std::string_view> steps;
+  std::vector<Task> tasks;
+};
+
 void add_change(std::vector<std::string>& changes, const std::string& what, std::string_view before,
                 std::string_view after) {
   if (before != after) changes.push_back(what + ": " + std::string(before) + " -> " + std::string(after));
 }
 
-// What one event changed, in the words that the transaction's document uses.
-std::vector<std::string> changes_of(const Machine& machine, const State& before, const State& after, schema::Time now) {
+std::string_view word_at(std::string_view word, schema::Time from, schema::Time now) {
+  return word == "ready" && from > now ? std::string_view("backoff") : word;
+}
+
+Shown::Task shown(const Machine& machine, const State& state, std::size_t flat) {
+  const engine::TaskState& task = state.tasks[flat];
+  return {task.status,
+          task.undo_status,
+          task.at,
+          task.undo_at,
+          task_word(machine, state, flat, schema::Time::never()),
+          undo_word(machine, state, flat, schema::Time::never())};
+}
+
+// What one event changed in the steps, in the words that the transaction's document uses; `before` becomes what is now.
+void change_steps(const Machine& machine, Shown& before, const State& after, schema::Time now,
+                  std::vector<std::string>& changes) {
+  const auto& steps = machine.definition().steps;
+  const bool began = before.phase != engine::Phase::none;  // the start itself is no change of its tasks
+  before.steps.resize(steps.size());
+  before.tasks.resize(after.tasks.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const std::string_view word = step_word(machine, after, i);
+    if (began) add_change(changes, "step " + steps[i].name, before.steps[i], word);
+    before.steps[i] = word;
+    for (std::size_t k = 0; k < steps[i].tasks.size(); ++k) {
+      const std::size_t flat = steps[i].first_task + k;
+      Shown::Task& task = before.tasks[flat];
+      if (began && task.same(after.tasks[flat]) && before.phase == after.phase) continue;
+      const Shown::Task was = std::exchange(task, shown(machine, after, flat));
+      if (!began) continue;
+      const std::string place = steps[i].name + "/" + steps[i].tasks[k].name;
+      add_change(changes, "task " + place, word_at(was.word, was.at, now), word_at(task.word, task.at, now));
+      add_change(changes, "undo " + place, word_at(was.undo_word, was.undo_at, now),
+                 word_at(task.undo_word, task.undo_at, now));
+    }
+  }
+}
+
+std::vector<std::string> changes_of(const Machine& machine, Shown& before, const State& after, schema::Time now) {
   std::vector<std::string> changes;
   add_change(changes, "phase", engine::to_string(before.phase), engine::to_string(after.phase));
   if (after.form == schema::Form::table) {
@@ -62,22 +121,14 @@ std::vector<std::string> changes_of(const Machine& machine, const State& before,
     const bool entered = before.phase == engine::Phase::none;
     add_change(changes, "state", entered ? std::string_view("none") : std::string_view(states[before.table_state].name),
                states[after.table_state].name);
-    return changes;
+  } else {
+    change_steps(machine, before, after, now, changes);
+    for (std::size_t i = before.incidents; i < after.incidents.size(); ++i)
+      changes.push_back("incident " + std::to_string(after.incidents[i].number) + " raised");
   }
-  const auto& steps = machine.definition().steps;
-  const bool began = before.tasks.size() == after.tasks.size();
-  for (std::size_t i = 0; began && i < steps.size(); ++i) {
-    add_change(changes, "step " + steps[i].name, step_word(machine, before, i), step_word(machine, after, i));
-    for (std::size_t k = 0; k < steps[i].tasks.size(); ++k) {
-      const std::size_t flat = steps[i].first_task + k;
-      if (before.tasks[flat] == after.tasks[flat] && before.phase == after.phase) continue;
-      const std::string place = steps[i].name + "/" + steps[i].tasks[k].name;
-      add_change(changes, "task " + place, task_word(machine, before, flat, now), task_word(machine, after, flat, now));
-      add_change(changes, "undo " + place, undo_word(machine, before, flat, now), undo_word(machine, after, flat, now));
-    }
-  }
-  for (std::size_t i = before.incidents.size(); i < after.incidents.size(); ++i)
-    changes.push_back("incident " + std::to_string(after.incidents[i].number) + " raised");
+  before.phase = after.phase;
+  before.table_state = after.table_state;
+  before.incidents = after.incidents.size();
   return changes;
 }
 
@@ -93,6 +144,7 @@ void append_strings(std::string& out, const std::vector<std::string>& values) {
 struct ReplaySource {
   std::string id;
   State state = {};
+  Shown before = {};
   Sequence from{1};
 
   Result<Page> operator()(LogReading& log) {
@@ -120,7 +172,6 @@ struct ReplaySource {
   Status append_line(std::string& out, const RecordedEvent& event, Position position, const Subject& subject,
                      EventWriter& writer) {
     const Machine& machine = *subject.machine;
-    const State before = state;
     if (auto folded = fold(machine, state, event); !folded) return folded;
     out += "{\"sequence\":" + std::to_string(event.sequence.value) + ",\"recorded_at\":\"" +
            schema::format_time(event.recorded_at) + "\",\"kind\":\"";

@@ -255,6 +255,29 @@ TEST_F(Reading, Replay) {
   EXPECT_THAT(all[5], HasSubstr(R"("phase":"running"})"));
 }
 
+TEST_F(Reading, ReplaySaysWhatRetriesAndUndosChange) {
+  half_done(2, "o-17");
+  const TaskRef courier{1, 0, 0};
+  TaskLeased leased;
+  leased.task = courier;
+  leased.worker = "w1";
+  append(2, {leased});
+  append(2, {TaskFailed{{courier, Action::perform, 1, Sequence(7)}, "busy", "", {}, Effect::none, true, Time{6500}}});
+  leased.attempt = 2;
+  append(2, {leased});  // at 7000, when the wait is over
+  append(2, {TaskFailed{{courier, Action::perform, 2, Sequence(9)}, "no", "", {}, Effect::none, false, Time::never()},
+             StepFailed{1, true, courier, "no", ""}, CompensationStarted{CompensationCause::step_failed, "no", ""},
+             StepUndone{1}});
+  const auto all = lines(call("GET", "/v1/transactions/o-17/replay").body);
+  ASSERT_EQ(all.size(), 13u);
+  EXPECT_THAT(all[7], HasSubstr(R"("changes":["task ship/courier: leased -> backoff"])"));
+  EXPECT_THAT(all[8], HasSubstr(R"("changes":["task ship/courier: ready -> leased"])"));
+  EXPECT_THAT(all[9], HasSubstr(R"("changes":["task ship/courier: leased -> failed"])"));
+  EXPECT_THAT(all[10], HasSubstr(R"("changes":["step ship: entered -> failed"])"));
+  EXPECT_THAT(all[11], HasSubstr(R"("changes":["phase: running -> compensating"])"));
+  EXPECT_THAT(all[12], HasSubstr(R"("changes":["undo reserve/stock: idle -> ready","step ship: failed -> undone"])"));
+}
+
 TEST_F(Reading, Lists) {
   for (std::uint64_t i = 2; i <= 40; ++i) start(i, "t-" + std::to_string(i), {{"region", i % 2 == 0 ? "eu" : "us"}});
   append(7, {TransactionTerminated{"r", "w"}});
