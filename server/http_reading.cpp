@@ -32,12 +32,10 @@ void answer_from_log(HttpServer& server, Ticket ticket, Make make) {
   });
 }
 
-Result<std::string> view_of(const TransactionReply& reply, schema::Time now, const LogReading& log) {
-  auto reader = log.snapshot();
-  if (!reader) return tl::unexpected(reader.error());
+Result<std::string> view_of(const TransactionReply& reply, schema::Time now, const storage::Reader& reader) {
   schema::Status damage;
   const ViewContext context{reply.number, now, [&](const engine::PayloadAt& at) -> std::optional<std::string> {
-                              auto bytes = (*reader)->payload(reply.number, at.sequence, at.index);
+                              auto bytes = reader.payload(reply.number, at.sequence, at.index);
                               if (bytes) return std::move(*bytes);
                               if (damage) damage = tl::unexpected(bytes.error());
                               return std::nullopt;
@@ -100,11 +98,18 @@ void get_transaction(Call& call) {
   GetRequest request{call.path[0], *wait, {}};
   request.reply = [&server = call.server, ticket = call.ticket,
                    outbox = call.server.outbox()](Result<TransactionReply> reply) {
-    outbox->push([&server, ticket, reply = std::move(reply)]() mutable {
+    // The snapshot is of the moment of the reply: a server that stops gives its last replies and then closes the log,
+    // and what it has told must still be readable.
+    std::shared_ptr<const storage::Reader> reader;
+    if (reply) reader = server.port().snapshot();
+    outbox->push([&server, ticket, reply = std::move(reply), reader = std::move(reader)]() mutable {
       if (!reply) return server.refuse(ticket, reply.error());
-      answer_from_log(server, ticket, [reply = std::move(*reply), now = server.now()](LogReading& log) {
-        return view_of(reply, now, log);
-      });
+      if (reader == nullptr)
+        return server.refuse(ticket, {unavailable, server.port().not_ready().value_or("the log is not open")});
+      answer_from_log(server, ticket,
+                      [reply = std::move(*reply), reader = std::move(reader), now = server.now()](LogReading&) {
+                        return view_of(reply, now, *reader);
+                      });
     });
   };
   call.server.port().submit(std::move(request), 0);

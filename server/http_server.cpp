@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <future>
 
 #include "schema/assert.h"
 #include "server/http_connection.h"
@@ -107,6 +108,10 @@ void HttpServer::Impl::run() {
 
 void HttpServer::Impl::stop() {
   if (!thread.joinable()) return;
+  // What the partition said before now reaches the io thread before this, and what that has to read is read.
+  const auto heard = std::make_shared<std::promise<void>>();
+  asio::post(io, [heard] { heard->set_value(); });
+  heard->get_future().wait();
   reading->stop();
   asio::post(io, [this] {
     stopping = true;

@@ -1,3 +1,5 @@
+// See partition_thread.h. The loop keeps one batch at the committer and builds the next; the waits of a stop and of a
+// reopening are here as well.
 #include "server/partition_thread.h"
 
 #include <algorithm>
@@ -84,6 +86,11 @@ Result<std::unique_ptr<PartitionThread>> PartitionThread::start(const Options& o
 PartitionThread::~PartitionThread() { stop(); }
 
 void PartitionThread::stop() {
+  {
+    const std::lock_guard lock(reason_mutex_);
+    stopping_ = true;
+  }
+  say_not_ready("the server is stopping");  // before anything else, so that nobody is sent here any more
   inbox_.close();
   if (thread_.joinable()) thread_.join();
 }
@@ -115,9 +122,9 @@ std::optional<std::string> PartitionThread::not_ready() const {
 }
 
 void PartitionThread::say_not_ready(std::optional<std::string> reason) {
-  metrics_.ready.Set(reason ? 0 : 1);
   const std::lock_guard lock(reason_mutex_);
-  reason_ = std::move(reason);
+  if (!stopping_ || reason) reason_ = std::move(reason);  // a log that opens again while it stops is not ready
+  metrics_.ready.Set(reason_ ? 0 : 1);
 }
 
 Status PartitionThread::open() {
@@ -212,7 +219,6 @@ bool PartitionThread::serve() {
   checkpoint_ = {};  // it has a share of the log
   committer_.reset();
   partition_.reset();
-  say_not_ready("the server is stopping");
   std::shared_ptr<storage::Log> log;
   {
     const std::lock_guard lock(log_mutex_);

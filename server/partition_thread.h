@@ -29,7 +29,8 @@ class PartitionThread : public Port {
   static Result<std::unique_ptr<PartitionThread>> start(const Options& options, Metrics& metrics, Logger& logger);
   ~PartitionThread() override;
 
-  // Clean stop: polls are answered empty, what was decided is written, the log is closed. Blocks. Once.
+  // Clean stop: not ready from here on; what is in the inbox is still decided and written, polls are answered empty, waits
+  // with what is there, the log is closed. Blocks. Once.
   void stop();
 
   void submit(Request request, std::size_t bytes) override;
@@ -60,6 +61,7 @@ class PartitionThread : public Port {
   std::shared_ptr<storage::Log> log_;
   mutable std::mutex reason_mutex_;
   std::optional<std::string> reason_ = "the log is being opened";
+  bool stopping_ = false;  // under reason_mutex_
 
   std::unique_ptr<Partition> partition_;   // this thread only
   std::unique_ptr<Committer> committer_;   // this thread only

@@ -24,11 +24,12 @@ class ReadingThread {
   // Any thread. At most one job a connection is ever under way, so the queue needs no limit of its own.
   void run_soon(Job job) {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
     jobs_.push_back(std::move(job));
     wake_.notify_one();
   }
 
-  // Ends after the job under way; the others are dropped.
+  // Ends when everything that is queued has been done; what comes after that is dropped.
   void stop() {
     {
       const std::lock_guard lock(mutex_);
@@ -45,7 +46,7 @@ class ReadingThread {
       {
         std::unique_lock lock(mutex_);
         wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-        if (stopping_) return;
+        if (jobs_.empty()) return;
         job = std::move(jobs_.front());
         jobs_.pop_front();
       }

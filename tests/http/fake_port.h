@@ -21,7 +21,10 @@ class FakePort : public server::Port {
     std::unique_lock lock(mutex_);
     last_bytes_ = bytes;
     ++submitted_;
-    if (script_ && script_(request)) return;
+    const auto script = script_;
+    lock.unlock();  // whoever is answered may ask for a snapshot at once
+    if (script && script(request)) return;
+    lock.lock();
     kept_.push_back(std::move(request));
     arrived_.notify_all();
   }

@@ -354,6 +354,33 @@ TEST_F(Reading, EverythingWaitsForMore) {
   EXPECT_EQ(client.read_response().body, "{\"cursor\":\"p1.2.0\"}\n");
 }
 
+// A server that stops answers whoever waits, and closes its log right after.
+TEST_F(Reading, WhatWasAnsweredBeforeTheLogClosedIsStillSaid) {
+  half_done(2, "o-17");
+  const auto& [number, state] = states_.at("o-17");
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::optional<GetRequest> waiting;
+  fake.on<GetRequest>([&](GetRequest& request) {
+    const std::lock_guard lock(mutex);
+    waiting = std::move(request);
+    arrived.notify_one();
+  });
+  Client client(port());
+  client.send(request_text("GET", "/v1/transactions/o-17?wait_ms=60000"));
+  {
+    std::unique_lock lock(mutex);
+    arrived.wait(lock, [&] { return waiting.has_value(); });
+  }
+  server().drain();
+  waiting->reply(TransactionReply{number, state, definition_});
+  fake.set_log(nullptr);
+  server().stop();
+  const Response response = client.read_response();
+  EXPECT_EQ(response.status, 200) << response.body;
+  EXPECT_THAT(response.body, HasSubstr(R"("input":{"n": 1.0})"));
+}
+
 TEST_F(Reading, UnavailableWhileTheLogIsClosed) {
   fake.set_log(nullptr);
   fake.set_not_ready("the log is being opened");

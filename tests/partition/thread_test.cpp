@@ -165,6 +165,35 @@ TEST(PartitionThread, AnswersEverybodyWhenItStops) {
   EXPECT_TRUE(service.ask<ResultsReply>(std::move(results)).value().results[0].has_value());
 }
 
+TEST(PartitionThread, IsNotReadyFromTheBeginningOfItsStopAndDecidesWhatItHasTaken) {
+  Service service;
+  service.publish(kOne);
+  std::promise<void> held, release;
+  GetRequest first{"nobody", {}, [&](Result<TransactionReply>) {
+                     held.set_value();
+                     release.get_future().wait();
+                   }};
+  service.thread->submit(std::move(first), 100);
+  held.get_future().wait();
+  StartRequest inside;
+  inside.id = "inside";
+  inside.definition = "one";
+  auto decided = service.submit<TransactionSummary>(std::move(inside));
+  bool readable = false;
+  service.thread->submit(GetRequest{"inside", schema::Duration{60'000},
+                                    [&](const Result<TransactionReply>& reply) {
+                                      readable = reply.has_value() && service.thread->snapshot() != nullptr;
+                                    }},
+                         100);
+  std::thread stopping([&] { service.thread->stop(); });
+  while (!service.thread->not_ready()) std::this_thread::yield();
+  EXPECT_EQ(service.start("outside", "one").error().code, ErrorCode::unavailable);
+  release.set_value();
+  stopping.join();
+  EXPECT_TRUE(decided.get().value().created);
+  EXPECT_TRUE(readable) << "the log is still open when the last waits are answered";
+}
+
 TEST(PartitionThread, AnswersEachRequestOnceWhileItStops) {
   for (int round = 0; round < 5; ++round) {
     Service service;
