@@ -154,7 +154,6 @@ bool Connection::take_body() {
   return true;
 }
 
-void Connection::dispatch(std::string_view body) {
 // So many bytes of a body that is not whole yet are kept. What all connections keep has a limit: whoever would pass it
 // is refused, so that slow senders cannot take the memory of everybody.
 void Connection::hold(std::size_t bytes) {
@@ -169,8 +168,9 @@ void Connection::let_go() {
   held_ = 0;
 }
 
-  phase_ = Phase::working;
+void Connection::dispatch(std::string_view body) {
   let_go();
+  phase_ = Phase::working;
   deadline_ = Steady::time_point::max();
   ++request_;
   timed_ = true;
@@ -193,8 +193,8 @@ void Connection::refuse(const schema::Error& error) {
 
 // For faults after which the bytes that follow mean nothing.
 void Connection::refuse_and_close(const schema::Error& error) {
-  keep_ = false;
   let_go();
+  keep_ = false;
   timed_ = false;
   phase_ = Phase::working;
   ++request_;
@@ -353,8 +353,8 @@ void Connection::die() {
   if (phase_ == Phase::dead) return;
   const auto self = shared_from_this();
   phase_ = Phase::dead;
-  if (gone_) gone_->store(true, std::memory_order_relaxed);
   let_go();
+  if (gone_) gone_->store(true, std::memory_order_relaxed);
   error_code ignored;
   socket_.close(ignored);
   server_.release(std::move(hand_outs_));
