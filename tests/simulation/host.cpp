@@ -120,6 +120,17 @@ bool Host::fail_write(Fate fate, std::uint64_t draw, Time now) {
   return true;
 }
 
+void Host::restart(Time now) {
+  partition_->stop(now);
+  write_all(now);
+  if (!broken.empty()) return;
+  if (const Status closed = log_->close(); !closed)
+    broken.push_back("the log cannot be closed: " + closed.error().message);
+  close();
+  if (leveldb_) disk_->restart();
+  open(now);
+}
+
 void Host::checkpoint() {
   const auto reader = log_->snapshot();
   auto chunks = server::checkpoint_chunks(*reader);

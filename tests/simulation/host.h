@@ -44,6 +44,8 @@ class Host {
   void crash(Fate fate, bool power_loss, std::uint64_t draw, Time reopened_at);
   // The write of what was built fails; everybody is told; the log is opened again. False: there was nothing to write.
   bool fail_write(Fate fate, std::uint64_t draw, Time now);
+  // A clean stop and a new process.
+  void restart(Time now);
   void checkpoint();
 
   // Of the log as it is durable now.

@@ -40,6 +40,7 @@ constexpr std::array kMoves{
     Weight{Move::power_loss, "power loss", 1, true},
     Weight{Move::bad_disk, "bad disk", 1, true},
     Weight{Move::checkpoint, "checkpoint", 1, false},
+    Weight{Move::restart, "restart", 1, true},
 };
 
 }  // namespace

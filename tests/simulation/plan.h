@@ -32,6 +32,7 @@ enum class Move : std::uint8_t {
   power_loss,  // and so does the machine: what was not synced is lost
   bad_disk,    // the write fails; the log is opened again
   checkpoint,
+  restart,  // a clean stop, and a new process
 };
 
 struct PlannedMove {

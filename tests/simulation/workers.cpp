@@ -51,6 +51,9 @@ server::Poll World::poll_of(Worker& worker, std::uint32_t queues, std::size_t ma
 }
 
 void World::poll(Worker& worker, server::Poll poll, bool at_once) {
+  // Half of them hang on a connection that the server sees close when the worker dies.
+  std::function<bool()> alive;
+  if (names_ % 2 == 0) alive = [&worker, life = worker.life] { return life == worker.life; };
   const auto arrived = [this, &worker, life = worker.life](const Result<server::LeaseReply>& reply) {
     if (reply) receive(worker, life, reply->tasks);
   };
@@ -58,8 +61,8 @@ void World::poll(Worker& worker, server::Poll poll, bool at_once) {
     if (!reply) return fail("a poll is refused: " + reply.error().message);
     for (const server::HandOut& task : reply->tasks) check_hand_out(task);
   };
-  send(make_call<server::LeaseReply>(worker.name + " polls", server::LeaseRequest{std::move(poll), {}, {}}, emitted,
-                                     arrived),
+  send(make_call<server::LeaseReply>(worker.name + " polls",
+                                     server::LeaseRequest{std::move(poll), std::move(alive), {}}, emitted, arrived),
        at_once);
 }
 

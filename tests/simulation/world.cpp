@@ -65,7 +65,11 @@ void World::take(const PlannedMove& step) {
     case Move::append: {
       std::vector<std::string> names{step.b % 5 == 0 ? "end" : "go"};
       if (step.b % 3 == 0) names.emplace_back(step.b % 7 == 0 ? "end" : "go");
-      return send(append(id_of(kTransactions - 1 - step.a % kTables), names), at_once);
+      // Now and then only if nothing has happened meanwhile: what the caller saw last is a little old.
+      const std::string id = id_of(kTransactions - 1 - step.a % kTables);
+      std::optional<std::uint64_t> expected;
+      if (step.c % 4 == 0) expected = host_.history(id).size();
+      return send(append(id, names, expected), at_once);
     }
     case Move::look:
       return send(look(id_of(step.a % kTransactions)), at_once);
@@ -146,6 +150,9 @@ void World::take(const PlannedMove& step) {
       if (step.b % 2 == 0) host_.give_away(now_);
       host_.fail_write(step.a % 2 == 0 ? Fate::durable : Fate::lost, step.b, now_);
       return;
+    case Move::restart:
+      tell("a clean stop, and a new process");
+      return host_.restart(now_);
     case Move::checkpoint:
       tell("checkpoint");
       return host_.checkpoint();
@@ -243,14 +250,17 @@ World::CallPtr World::cancel(const std::string& id) {
       [](const Result<server::TransactionSummary>&) {});
 }
 
-World::CallPtr World::append(const std::string& id, std::vector<std::string> names) {
+World::CallPtr World::append(const std::string& id, std::vector<std::string> names,
+                             std::optional<std::uint64_t> expected) {
   server::AppendRequest request;
   request.id = id;
+  if (expected) request.expect = server::Expect::exactly;
+  request.expected_sequence = expected.value_or(0);
   for (std::string& on : names) request.events.push_back({fmt::format("e{}", ++names_), std::move(on), "{\"by\":1}"});
   const std::string first = request.events.front().id;
   return make_call<server::AppendReply>(
       "append " + first + " to " + id, request,
-      [this, id, first](Call& call, const Result<server::AppendReply>& reply) {
+      [this, id, first, expected](Call& call, const Result<server::AppendReply>& reply) {
         if (!reply) {
           if (call.firm || (reply.error().code == ErrorCode::transaction_not_found && known_.contains(id)))
             fail("append " + first + " is refused: " + reply.error().message);
@@ -260,6 +270,8 @@ World::CallPtr World::append(const std::string& id, std::vector<std::string> nam
         const auto* there = reply->sequence > events.size() || reply->first_sequence == 0
                                 ? nullptr
                                 : std::get_if<Transitioned>(&events[reply->first_sequence - 1].event.event);
+        if (expected && reply->first_sequence != *expected + 1)
+          fail("append " + first + " was taken at another sequence than expected");
         if (there == nullptr || there->event_id != first)
           fail("append " + first + " is acknowledged and not in the log");
         if (call.firm && (!reply->repeated || reply->first_sequence != call.first_sequence))

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -77,7 +78,7 @@ class World {
                     std::function<void(const Result<Reply>&)> arrived);
   CallPtr start(std::size_t index, Duration wait);
   CallPtr cancel(const std::string& id);
-  CallPtr append(const std::string& id, std::vector<std::string> names);
+  CallPtr append(const std::string& id, std::vector<std::string> names, std::optional<std::uint64_t> expected = {});
   CallPtr look(const std::string& id);
   void crash(const PlannedMove& step, bool power_loss);
   std::string id_of(std::size_t index) const;
