@@ -1,8 +1,7 @@
 // Tasks and their attempts: hand-outs, results, retries, the timers of a lease and of a task.
-#include <algorithm>
-
 #include "engine/backoff.h"
 #include "engine/decider.h"
+#include "engine/pending.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -118,7 +117,7 @@ void fire_task_timers(Decider& d) {
   // Leases first: a lease that ended in time to be retried must not be settled by a later timer of the same task. The list
   // is copied because every event changes it.
   for (const Lease& lease : std::vector<Lease>(d.s.leases)) {
-    if (d.s.lease(lease.sequence) == nullptr || lease_until(lease, d.inputs.beats) > d.now) continue;
+    if (lease_until(lease, d.inputs.beats) > d.now || d.s.lease(lease.sequence) == nullptr) continue;
     // A copy of the lease as it is now (an earlier one may have had it asked to stop): the event below ends the original.
     const Lease open = *d.s.lease(lease.sequence);
     time_out(d, open);
@@ -126,13 +125,14 @@ void fire_task_timers(Decider& d) {
   }
   if (d.s.phase != Phase::running) return;
   const Step& step = d.m.step(d.s.step);
+  // As it is now: what is asked to stop in the loop is the task just looked at, or all, and then the loop ends.
+  const std::vector<bool> stopping = asked_to_stop(d.m, d.s);
   for (std::size_t i = 0; i < step.tasks.size() && d.s.phase == Phase::running; ++i) {
     const TaskState& t = d.s.tasks[step.first_task + i];
     const Timeouts& limits = step.tasks[i].timeouts;
     const TaskRef ref = d.m.ref(d.s.step, i);
     if (t.status != TaskStatus::ready && t.status != TaskStatus::leased) continue;
-    const bool stopping = std::any_of(d.s.leases.begin(), d.s.leases.end(), [&](const Lease& l) { return l.task == ref && l.stop_asked; });
-    if (limits.total.ms > 0 && !stopping && t.first_ready + limits.total <= d.now)
+    if (limits.total.ms > 0 && !stopping[i] && t.first_ready + limits.total <= d.now)
       d.emit(TaskTimedOut{ref, TaskLimit::total});
     else if (limits.queue.ms > 0 && t.status == TaskStatus::ready && t.at + limits.queue <= d.now)
       d.emit(TaskTimedOut{ref, TaskLimit::queue});

@@ -1,3 +1,4 @@
+// The bounded queue (inbox.h): one mutex, one condition. Any thread pushes, the partition's thread takes.
 #include "server/inbox.h"
 
 namespace dta::server {

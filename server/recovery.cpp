@@ -1,3 +1,4 @@
+// Folding a log: checkpoint and tail, single transactions, new checkpoints (recovery.h). Whoever asks; it has no state.
 #include "server/recovery.h"
 
 #include <map>
