@@ -38,15 +38,11 @@ extern "C" void tell_seed(int) {
   ::_exit(3);
 }
 
-struct Told {
-  std::vector<std::string> failures, story;
-};
-
-Told run(const Plan& plan, Coverage& coverage, bool tell) {
+std::vector<std::string> run(const Plan& plan, Coverage& coverage, bool tell) {
   static server::Metrics metrics;
   World world(plan, metrics, coverage, tell);
   world.run();
-  return {world.failures(), world.story()};
+  return world.failures();
 }
 
 int run_many(std::uint64_t from, std::uint64_t count, std::uint64_t stride, bool leveldb, bool to_first_failure) {
@@ -54,13 +50,13 @@ int run_many(std::uint64_t from, std::uint64_t count, std::uint64_t stride, bool
   std::uint64_t failures = 0;
   for (std::uint64_t i = 0; i < count && !(to_first_failure && failures > 0); ++i) {
     running_seed = from + i * stride;
-    const Told told = run(make_plan(running_seed, leveldb), coverage, false);
-    if (!told.failures.empty()) {
+    const auto found = run(make_plan(running_seed, leveldb), coverage, false);
+    if (!found.empty()) {
       ++failures;
-      fmt::print("failing {}: {}\n", std::uint64_t{running_seed}, told.failures.front());
+      fmt::print("failing {}: {}\n", std::uint64_t{running_seed}, found.front());
     }
     if ((i + 1) % 1000 == 0) fmt::print("progress {}\n", i + 1);
-    if (!told.failures.empty() || (i + 1) % 1000 == 0) std::fflush(stdout);
+    if (!found.empty() || (i + 1) % 1000 == 0) std::fflush(stdout);
   }
   for (const auto& [kind, times] : coverage.events) fmt::print("event {} {}\n", kind, times);
   for (const auto& [transition, times] : coverage.transitions) fmt::print("transition {} {}\n", transition, times);
@@ -76,7 +72,7 @@ bool fails(const Plan& plan) {
     static_cast<void>(!::freopen("/dev/null", "w", stdout));
     static_cast<void>(!::freopen("/dev/null", "w", stderr));
     Coverage coverage;
-    ::_exit(run(plan, coverage, false).failures.empty() ? 0 : 1);
+    ::_exit(run(plan, coverage, false).empty() ? 0 : 1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -107,12 +103,7 @@ Plan shrink(Plan plan) {
 int tell(const Plan& plan) {
   Coverage coverage;
   running_seed = plan.seed;
-  const Told told = run(plan, coverage, true);
-  for (const std::string& line : told.story) fmt::print("{}\n", line);
-  for (const std::string& failure : told.failures) fmt::print("failure: {}\n", failure);
-  fmt::print("{} moves; rerun: dta_simulation --tell {} --log {}\n", plan.moves.size(), plan.seed,
-             plan.leveldb ? "leveldb" : "memory");
-  return told.failures.empty() ? 0 : 1;
+  return run(plan, coverage, true).empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -140,7 +131,8 @@ int main(int argc, char** argv) {
       return 0;
     }
     const Plan shortest = shrink(whole);
-    fmt::print("seed {}: {} of {} moves are enough\n", shrink_seed, shortest.moves.size(), whole.moves.size());
+    fmt::print("seed {}: {} of {} moves are enough; rerun: dta_simulation --shrink {} --log {}\n", shrink_seed,
+               shortest.moves.size(), whole.moves.size(), shrink_seed, log);
     std::fflush(stdout);
     return tell(shortest);
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "schema/assert.h"
 
@@ -343,7 +344,9 @@ void World::fail(std::string what) {
 }
 
 void World::tell(const std::string& line) {
-  if (tell_) story_.push_back(line);
+  if (!tell_) return;
+  fmt::print("{}\n", line);
+  std::fflush(stdout);  // the next move may end the process
 }
 
 }  // namespace dta::simulation

@@ -31,13 +31,13 @@ struct Coverage {
 
 class World {
  public:
+  // `tell`: each move is printed as it is made.
   World(const Plan& plan, server::Metrics& metrics, Coverage& coverage, bool tell);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
   void run();
   const std::vector<std::string>& failures() const { return failures_; }
-  const std::vector<std::string>& story() const { return story_; }
 
  private:
   static constexpr std::uint32_t kWilling = 0xffffffff;  // the mood of a worker that does what it is asked
@@ -123,7 +123,7 @@ class World {
   std::map<std::string, std::string> transaction_of_;        // token to transaction
   std::map<std::string, std::optional<ErrorCode>> answers_;  // by token
   std::map<std::string, std::string> inputs_;                // as handed out, by key of the action
-  std::vector<std::string> failures_, story_;
+  std::vector<std::string> failures_;
 };
 
 template <class Reply, class Request>
