@@ -20,20 +20,24 @@ bool turn_ended(const Decider& d) {
   return true;
 }
 
+}  // namespace
+
 std::vector<NotUndone> not_undone(const Decider& d) {
   std::vector<NotUndone> list;
+  const bool everything = d.s.phase == Phase::compensating;
   const Definition& definition = d.m.definition();
-  for (std::size_t s = 0; s < definition.steps.size(); ++s)
+  for (std::size_t s = 0; s < definition.steps.size(); ++s) {
+    if (!everything && (!d.m.leaves(s) || definition.steps[s].late_success == LateSuccess::ignore)) continue;
     for (std::size_t i = 0; i < definition.steps[s].tasks.size(); ++i) {
       const std::size_t flat = definition.steps[s].first_task + i;
-      const bool happened = d.s.bits.test(d.m.bit(TaskBit::done, flat)) || d.s.bits.test(d.m.bit(TaskBit::unknown, flat));
-      if (happened && !d.s.bits.test(d.m.bit(TaskBit::undone, flat)))
-        list.push_back(NotUndone{d.m.ref(s, i), NotUndoneReason::no_undo});
+      const auto has = [&](TaskBit b) { return d.s.bits.test(d.m.bit(b, flat)); };
+      if (!has(TaskBit::done) && !has(TaskBit::unknown)) continue;
+      if (has(TaskBit::undone) || (!everything && has(TaskBit::counted))) continue;
+      list.push_back(NotUndone{d.m.ref(s, i), NotUndoneReason::no_undo});
     }
+  }
   return list;
 }
-
-}  // namespace
 
 void begin_compensation(Decider& d, CompensationCause cause, std::string reason, std::string who) {
   DTA_ASSERT(d.s.phase == Phase::running);

@@ -89,6 +89,7 @@ struct Decide {
   }
   Status operator()(const Cancel& command) const {
     if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
+    if (d.s.outcome_decided) return refuse(ErrorCode::closed, "the last join is decided: the transaction completes");
     if (d.s.phase == Phase::compensating) return refuse(ErrorCode::closed, "the transaction is already compensating");
     if (d.s.form == Form::table) {
       d.emit(TransactionTerminated{command.reason, command.who});

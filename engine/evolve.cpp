@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/join.h"
 #include "engine/lifecycle.h"
 #include "schema/assert.h"
 
@@ -50,11 +51,20 @@ class Apply {
     }
     for (const ResolvedInput& resolved : e.inputs) s_.tasks[step.first_task + resolved.task].input = place(resolved.input);
   }
-  void operator()(const StepMet&) {}
+  void operator()(const StepMet& e) {
+    const Step& step = m_.step(e.step);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i)
+      if (has(TaskBit::done, step.first_task + i)) set(TaskBit::counted, step.first_task + i);
+    if (step.leftover != Leftover::keep) stop_open_tasks(e.step);
+  }
+  void operator()(const OutcomeDecided& e) {
+    s_.outcome_decided = true;
+    s_.output = place(e.output);
+  }
   void operator()(const StepFailed& e) {
     // What the event names is what decided: a deadline may end a drain that an earlier failure began.
     s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message};
-    stop_open_tasks();
+    stop_open_tasks(e.step);
   }
   void operator()(const TaskLeased& e) {
     TaskState& t = task(e.task);
@@ -80,6 +90,10 @@ class Apply {
     t.output = place(e.output);
     t.error_code.clear();
     t.status = TaskStatus::settled;
+    // What a met join keeps running counts as done; anything else that comes after it is late.
+    const std::size_t step = e.attempt.task.step;
+    if (m_.step(step).leftover == Leftover::keep && s_.bits.test(m_.bit(StepBit::met, step)))
+      set(TaskBit::counted, m_.flat(e.attempt.task));
   }
   void operator()(const TaskFailed& e) {
     end_lease(e.attempt);
@@ -98,7 +112,7 @@ class Apply {
     --t.attempt;
     t.status = TaskStatus::ready;
     t.at = e.not_before;
-    // Only its total timeout asks a task to stop while the transaction is running.
+    // Before its join is decided, only its total timeout asks a task to stop.
     if (stopped) settle_without_success(e.attempt.task, t.error_code, kTotalRanOut);
   }
   void operator()(const AttemptTimedOut& e) {
@@ -125,13 +139,15 @@ class Apply {
     s_.cause = e.cause;
     s_.reason = e.reason;
     s_.who = e.who;
-    stop_open_tasks();
+    for (std::size_t step = 0; step <= s_.step; ++step)
+      if (step == s_.step || m_.leaves(step)) stop_open_tasks(step);
   }
   void operator()(const StepUndone& e) {
     if (e.step > 0) s_.step = static_cast<std::uint16_t>(e.step - 1);
   }
   void operator()(const TransactionCompleted& e) {
-    s_.output = place(e.output);
+    if (!s_.outcome_decided) s_.output = place(e.output);
+    s_.not_undone = e.not_undone;
     end(Phase::completed);
   }
   void operator()(const TransactionCompensated& e) {
@@ -153,22 +169,36 @@ class Apply {
   }
   void operator()(const DefinitionPublished&) {}
 
-  // Undos of the step whose turn it is become ready as soon as their tasks have settled.
+  // Undos become ready as soon as they are due and their tasks have settled: those of the step whose turn it is in a
+  // compensation, and at any time after a met join those of tasks that it did not count.
   void ready_undos() {
-    if (s_.phase != Phase::compensating) return;
-    const Step& step = m_.step(s_.step);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      const std::size_t flat = step.first_task + i;
-      TaskState& t = s_.tasks[flat];
-      const bool due = s_.bits.test(m_.bit(TaskBit::done, flat)) || s_.bits.test(m_.bit(TaskBit::unknown, flat));
-      if (due && step.tasks[i].undo && t.undo_status == UndoStatus::idle) {
-        t.undo_status = UndoStatus::ready;
-        t.undo_at = at_;
-      }
+    if (s_.form != Form::steps || s_.phase == Phase::none || s_.ended() || m_.definition().steps.empty()) return;
+    for (std::size_t index = 0; index <= s_.step; ++index) {
+      const bool turn = s_.phase == Phase::compensating && index == s_.step;
+      const bool late = s_.phase == Phase::running && m_.leaves(index) && s_.bits.test(m_.bit(StepBit::met, index)) &&
+                        m_.step(index).late_success == LateSuccess::compensate;
+      if (turn || late) ready_undos_of(index, turn);
     }
   }
 
  private:
+  bool has(TaskBit b, std::size_t flat) const { return s_.bits.test(m_.bit(b, flat)); }
+  void set(TaskBit b, std::size_t flat) { s_.bits.set(m_.bit(b, flat)); }
+
+  void ready_undos_of(std::size_t index, bool counted_too) {
+    const Step& step = m_.step(index);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      const std::size_t flat = step.first_task + i;
+      TaskState& t = s_.tasks[flat];
+      const bool happened =
+          has(TaskBit::unknown, flat) || (has(TaskBit::done, flat) && (counted_too || !has(TaskBit::counted, flat)));
+      if (!happened || !step.tasks[i].undo || t.undo_status != UndoStatus::idle) continue;
+      set(TaskBit::undo_due, flat);
+      t.undo_status = UndoStatus::ready;
+      t.undo_at = at_;
+    }
+  }
+
   TaskState& task(const TaskRef& ref) { return s_.tasks[m_.flat(ref)]; }
   PayloadAt place(const PayloadRef& ref) const { return ref.present() ? PayloadAt{sequence_, ref.index, ref.size} : PayloadAt{}; }
 
@@ -196,29 +226,33 @@ class Apply {
   void settle_without_success(const TaskRef& ref, const std::string& code, const std::string& message,
                               TaskBit or_else = TaskBit::withdrawn) {
     const std::size_t flat = m_.flat(ref);
-    const auto has = [&](TaskBit b) { return s_.bits.test(m_.bit(b, flat)); };
-    const TaskBit outcome = has(TaskBit::maybe) ? TaskBit::unknown : has(TaskBit::requested) ? TaskBit::failed : or_else;
-    s_.bits.set(m_.bit(outcome, flat));
-    s_.bits.set(m_.bit(TaskBit::settled, flat));
+    const TaskBit outcome = has(TaskBit::maybe, flat)       ? TaskBit::unknown
+                            : has(TaskBit::requested, flat) ? TaskBit::failed
+                                                            : or_else;
+    set(outcome, flat);
+    set(TaskBit::settled, flat);
     s_.tasks[flat].status = TaskStatus::settled;
-    if (outcome != TaskBit::withdrawn && s_.phase == Phase::running && !s_.failure.has_step)
+    // The failure that decides is the one that puts the need out of reach, also when siblings drain before it is judged.
+    if (outcome != TaskBit::withdrawn && s_.phase == Phase::running && !s_.failure.has_step &&
+        !s_.bits.test(m_.bit(StepBit::met, ref.step)) && !reachable(m_, s_.bits, ref.step))
       s_.failure = Failure{true, true, ref, code, message};
   }
 
   // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to stop.
-  void stop_open_tasks() {
-    const Step& step = m_.step(s_.step);
+  void stop_open_tasks(std::size_t index) {
+    const Step& step = m_.step(index);
     for (std::size_t i = 0; i < step.tasks.size(); ++i) {
       TaskState& t = s_.tasks[step.first_task + i];
-      if (t.status == TaskStatus::ready) settle_without_success(m_.ref(s_.step, i), t.error_code, "stopped");
+      if (t.status == TaskStatus::ready) settle_without_success(m_.ref(index, i), t.error_code, "stopped");
     }
     for (Lease& lease : s_.leases)
-      if (lease.action == Action::perform) lease.stop_asked = true;
+      if (lease.action == Action::perform && lease.task.step == index) lease.stop_asked = true;
   }
 
   void end(Phase phase) {
     s_.phase = phase;
     s_.ended_at = at_;
+    s_.outcome_decided = true;
   }
 
   const Machine& m_;
@@ -260,8 +294,8 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
                          [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
     } else if constexpr (requires { e.step; }) {
       return e.step < machine.definition().steps.size();
-    } else if constexpr (requires { e.cause; }) {
-      return !machine.definition().steps.empty();  // without steps there is nothing to compensate
+    } else if constexpr (requires { e.cause; } || std::is_same_v<std::decay_t<decltype(e)>, OutcomeDecided>) {
+      return !machine.definition().steps.empty();  // without steps nothing can be compensated or left over
     } else {
       return true;
     }

@@ -64,7 +64,7 @@ struct RowOf {
     Row row(machine);
     row.open();
     if (e.action == Action::undo)
-      return row.needs(TransactionBit::compensating).needs(TaskBit::settled, task).forbids(TaskBit::failed, task)
+      return row.needs(TaskBit::undo_due, task).needs(TaskBit::settled, task).forbids(TaskBit::failed, task)
           .forbids(TaskBit::withdrawn, task).forbids(TaskBit::undone, task).sets(TaskBit::undo_requested, task).take();
     return row.needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating).forbids(StepBit::failed, e.task.step)
         .forbids(TaskBit::settled, task).sets(TaskBit::requested, task).take();
@@ -102,8 +102,17 @@ struct RowOf {
   }
   Masks operator()(const HeartbeatRecorded& e) const { return answered(e.attempt).take(); }
   Masks operator()(const LateResult&) const { return Row(machine).needs(TransactionBit::started).take(); }
+  Masks operator()(const OutcomeDecided&) const {
+    Row row(machine);
+    row.needs(TransactionBit::started).forbids(TransactionBit::compensating).forbids(TransactionBit::decided).open();
+    const std::size_t steps = machine.definition().steps.size();
+    if (steps > 0) row.needs(StepBit::met, steps - 1);
+    return row.sets(TransactionBit::decided).take();
+  }
   Masks operator()(const CompensationStarted&) const {
-    return Row(machine).needs(TransactionBit::started).forbids(TransactionBit::compensating).open().sets(TransactionBit::compensating).take();
+    Row row(machine);
+    row.needs(TransactionBit::started).forbids(TransactionBit::decided).forbids(TransactionBit::compensating).open();
+    return row.sets(TransactionBit::compensating).take();
   }
   Masks operator()(const StepUndone& e) const {
     Row row(machine);

@@ -1,6 +1,8 @@
 // Numbering of the bits; the layout stands in machine.h. Pure.
 #include "engine/machine.h"
 
+#include <algorithm>
+
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -18,6 +20,9 @@ Machine::Machine(schema::DefinitionPtr definition) : definition_(std::move(defin
   tasks_ = d.task_count;
   tasks_first_ = kTransactionBits + kStepBits * steps_;
   width_ = tasks_first_ + kTaskBits * tasks_;
+  for (const schema::Step& step : d.steps)
+    leaves_.push_back(step.need.kind != schema::Need::Kind::all ||
+                      std::any_of(step.tasks.begin(), step.tasks.end(), [](const schema::Task& task) { return task.optional; }));
 }
 
 bool Machine::valid(const TaskRef& ref) const {

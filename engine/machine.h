@@ -15,7 +15,7 @@
 
 namespace dta::engine {
 
-enum class TransactionBit : std::uint8_t { started = 0, compensating = 1, completed = 2, compensated = 3, terminated = 4 };
+enum class TransactionBit : std::uint8_t { started = 0, compensating = 1, completed = 2, compensated = 3, terminated = 4, decided = 5 };
 inline constexpr std::size_t kTransactionBits = 8;
 
 enum class StepBit : std::uint8_t { entered = 0, met = 1, failed = 2, undone = 3 };
@@ -31,8 +31,10 @@ enum class TaskBit : std::uint8_t {
   settled = 6,
   undo_requested = 7,
   undone = 8,
+  counted = 9,     // done in time for its met join, or kept by it
+  undo_due = 10,   // to be undone as soon as a worker takes it
 };
-inline constexpr std::size_t kTaskBits = 9;
+inline constexpr std::size_t kTaskBits = 11;
 
 class Machine {
  public:
@@ -56,12 +58,15 @@ class Machine {
 
   // How many tasks of the step have the bit.
   std::size_t count(const BitSet& bits, TaskBit b, std::size_t step) const;
+  // Whether the step may leave something behind when its join is met: open tasks, or settled ones that it did not count.
+  bool leaves(std::size_t step) const { return leaves_[step] != 0; }
   // Table form: the transitions that leave a state, as indices.
   const std::vector<std::uint32_t>& leaving(std::size_t table_state) const { return leaving_[table_state]; }
 
  private:
   schema::DefinitionPtr definition_;
   std::size_t steps_ = 0, tasks_ = 0, tasks_first_ = 0, width_ = 0;
+  std::vector<std::uint8_t> leaves_;
   std::vector<std::vector<std::uint32_t>> leaving_;
 };
 using MachinePtr = std::shared_ptr<const Machine>;

@@ -9,6 +9,13 @@ using namespace schema;
 
 namespace {
 
+// The steps in which something may be open: the current one, and those before it that may leave something behind.
+template <class Visit>
+void for_each_live_step(const Machine& m, const State& s, Visit&& visit) {
+  for (std::size_t index = 0; index <= s.step; ++index)
+    if (index == s.step || m.leaves(index)) visit(index);
+}
+
 // Calls visit(time, what) for every timer that runs.
 template <class Visit>
 void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, Visit&& visit) {
@@ -18,20 +25,24 @@ void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& b
       return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + m.step(lease.task.step).name + "/" + m.task(lease.task).name;
     });
   if (s.phase != Phase::running) return;
-  if (s.expires_at != Time::never()) visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
+  if (s.expires_at != Time::never() && !s.outcome_decided) visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
   if (s.form != Form::steps || m.definition().steps.empty()) return;
-  const Step& step = m.step(s.step);
-  if (step.deadline.ms > 0) visit(s.entered_at[s.step] + step.deadline, [&] { return "deadline of step " + step.name; });
-  // Looked up once for all tasks: a step may hold ten thousand, and as many leases.
-  const std::vector<bool> stopping = asked_to_stop(m, s);
-  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-    const TaskState& t = s.tasks[step.first_task + i];
-    const Timeouts& limits = step.tasks[i].timeouts;
-    if (t.status == TaskStatus::ready && limits.queue.ms > 0)
-      visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
-    if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
-    if (!stopping[i]) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
-  }
+  const Step& current = m.step(s.step);
+  if (current.deadline.ms > 0 && !s.bits.test(m.bit(StepBit::met, s.step)))
+    visit(s.entered_at[s.step] + current.deadline, [&] { return "deadline of step " + current.name; });
+  for_each_live_step(m, s, [&](std::size_t index) {
+    const Step& step = m.step(index);
+    // Looked up once for all tasks: a step may hold ten thousand, and as many leases.
+    const std::vector<bool> stopping = asked_to_stop(m, s, index);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      const TaskState& t = s.tasks[step.first_task + i];
+      const Timeouts& limits = step.tasks[i].timeouts;
+      if (t.status == TaskStatus::ready && limits.queue.ms > 0)
+        visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
+      if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
+      if (!stopping[i]) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
+    }
+  });
 }
 
 }  // namespace
@@ -41,15 +52,14 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
   if (s.ended() || s.phase == Phase::none) return result;
   for_each_timer(m, s, beats, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
   if (s.form != Form::steps || m.definition().steps.empty()) return result;
-  // Only the current step can have anything ready: its tasks while running, its undos while compensating.
-  const Step& step = m.step(s.step);
-  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-    const TaskState& t = s.tasks[step.first_task + i];
-    if (s.phase == Phase::running && t.status == TaskStatus::ready)
-      result.ready.push_back(Ready{m.ref(s.step, i), Action::perform, t.at});
-    else if (s.phase == Phase::compensating && t.undo_status == UndoStatus::ready)
-      result.ready.push_back(Ready{m.ref(s.step, i), Action::undo, t.undo_at});
-  }
+  for_each_live_step(m, s, [&](std::size_t index) {
+    const Step& step = m.step(index);
+    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
+      const TaskState& t = s.tasks[step.first_task + i];
+      if (t.status == TaskStatus::ready) result.ready.push_back(Ready{m.ref(index, i), Action::perform, t.at});
+      if (t.undo_status == UndoStatus::ready) result.ready.push_back(Ready{m.ref(index, i), Action::undo, t.undo_at});
+    }
+  });
   return result;
 }
 
@@ -62,10 +72,10 @@ std::vector<std::string> describe(const Machine& m, const State& s, const Pendin
   return lines;
 }
 
-std::vector<bool> asked_to_stop(const Machine& m, const State& s) {
-  std::vector<bool> stopping(m.step(s.step).tasks.size());
+std::vector<bool> asked_to_stop(const Machine& m, const State& s, std::size_t step) {
+  std::vector<bool> stopping(m.step(step).tasks.size());
   for (const Lease& lease : s.leases)
-    if (lease.stop_asked && lease.task.step == s.step) stopping[lease.task.task] = true;
+    if (lease.stop_asked && lease.task.step == step) stopping[lease.task.task] = true;
   return stopping;
 }
 

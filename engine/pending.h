@@ -30,8 +30,8 @@ Pending pending(const Machine& machine, const State& state, const std::vector<Be
 // One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ...").
 std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending);
 
-// By task of the current step: whether its worker was asked to stop, so that its total timeout has fired already.
-std::vector<bool> asked_to_stop(const Machine& machine, const State& state);
+// By task of the step: whether its worker was asked to stop, so that its total timeout has fired already.
+std::vector<bool> asked_to_stop(const Machine& machine, const State& state, std::size_t step);
 
 // The queue that a task or undo waits in.
 const std::string& queue_of(const Machine& machine, const TaskRef& task, Action action);

@@ -27,7 +27,7 @@ void archive(A& a, NotUndone& v) {
 namespace dta::engine {
 namespace {
 
-constexpr char kFormat = 2;
+constexpr char kFormat = 3;
 
 template <class A, class... T>
 void fields(A& a, T&... values) {
@@ -61,7 +61,7 @@ template <class A>
 void archive(A& a, State& v) {
   fields(a, v.id, v.definition, v.version, v.form, v.phase, v.paused, v.sequence, v.epoch, v.started_at, v.ended_at, v.expires_at,
          v.attributes, v.headers, v.input, v.output, v.request_digest, v.bits, v.step, v.entered_at, v.tasks, v.leases, v.failure,
-         v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state);
+         v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state, v.outcome_decided);
 }
 
 std::string encode_state(const State& state) {

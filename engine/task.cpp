@@ -113,6 +113,33 @@ void keep_heartbeat(Decider& d, const KeepHeartbeat& command) {
   d.emit(std::move(event));
 }
 
+namespace {
+
+void fire_timers_of(Decider& d, std::size_t index) {
+  if (d.s.phase != Phase::running) return;
+  const Step& step = d.m.step(index);
+  const std::size_t met = d.m.bit(StepBit::met, index);
+  std::vector<bool> stopping = asked_to_stop(d.m, d.s, index);
+  for (std::size_t i = 0; i < step.tasks.size() && d.s.phase == Phase::running; ++i) {
+    const TaskState& t = d.s.tasks[step.first_task + i];
+    const Timeouts& limits = step.tasks[i].timeouts;
+    const TaskRef ref = d.m.ref(index, i);
+    if (t.status != TaskStatus::ready && t.status != TaskStatus::leased) continue;
+    const bool was_met = d.s.bits.test(met);
+    if (limits.total.ms > 0 && !stopping[i] && t.first_ready + limits.total <= d.now)
+      d.emit(TaskTimedOut{ref, TaskLimit::total});
+    else if (limits.queue.ms > 0 && t.status == TaskStatus::ready && t.at + limits.queue <= d.now)
+      d.emit(TaskTimedOut{ref, TaskLimit::queue});
+    else
+      continue;
+    judge(d);
+    // Only a join that is met here asks others than the task just looked at, unless compensation ends the loop.
+    if (d.s.bits.test(met) != was_met) stopping = asked_to_stop(d.m, d.s, index);
+  }
+}
+
+}  // namespace
+
 void fire_task_timers(Decider& d) {
   // Leases first: a lease that ended in time to be retried must not be settled by a later timer of the same task. The list
   // is copied because every event changes it.
@@ -123,24 +150,10 @@ void fire_task_timers(Decider& d) {
     time_out(d, open);
     judge(d);
   }
-  if (d.s.phase != Phase::running) return;
-  const Step& step = d.m.step(d.s.step);
-  // As it is now: what is asked to stop in the loop is the task just looked at, or all, and then the loop ends.
-  const std::vector<bool> stopping = asked_to_stop(d.m, d.s);
-  for (std::size_t i = 0; i < step.tasks.size() && d.s.phase == Phase::running; ++i) {
-    const TaskState& t = d.s.tasks[step.first_task + i];
-    const Timeouts& limits = step.tasks[i].timeouts;
-    const TaskRef ref = d.m.ref(d.s.step, i);
-    if (t.status != TaskStatus::ready && t.status != TaskStatus::leased) continue;
-    if (limits.total.ms > 0 && !stopping[i] && t.first_ready + limits.total <= d.now)
-      d.emit(TaskTimedOut{ref, TaskLimit::total});
-    else if (limits.queue.ms > 0 && t.status == TaskStatus::ready && t.at + limits.queue <= d.now)
-      d.emit(TaskTimedOut{ref, TaskLimit::queue});
-    else
-      continue;
-    judge(d);
-    if (&d.m.step(d.s.step) != &step) return;
-  }
+  // Steps that are entered by what happens here have their timers ahead of them.
+  const std::size_t last = d.s.step;
+  for (std::size_t index = 0; index <= last && !d.m.definition().steps.empty(); ++index)
+    if (index == last || d.m.leaves(index)) fire_timers_of(d, index);
 }
 
 }  // namespace dta::engine

@@ -28,6 +28,11 @@ const Lease* State::lease(Sequence wanted) const {
   return it == leases.end() ? nullptr : &*it;
 }
 
+std::string_view outcome(const State& state) {
+  DTA_ASSERT(state.outcome_decided);
+  return to_string(state.ended() ? state.phase : Phase::completed);
+}
+
 std::string_view status(const State& state) {
   if (state.attention()) return "attention";
   if (state.paused && !state.ended()) return "paused";

@@ -130,11 +130,17 @@ struct State {
   // Table form.
   std::uint16_t table_state = 0;
 
+  // The outcome is fixed: nothing can cancel or fail it any more, though leftovers may still be open.
+  bool outcome_decided = false;
+
   bool ended() const { return phase >= Phase::completed; }
   bool attention() const;
   const Lease* lease(Sequence sequence) const;
   bool operator==(const State&) const = default;
 };
+
+// The outcome once it is decided: "completed" also while leftovers are still open.
+std::string_view outcome(const State& state);
 
 // "attention" before "paused" before the phase: what lists show.
 std::string_view status(const State& state);

@@ -98,7 +98,9 @@ class Decoder {
       case wire::Body::StepUndone:
         return StepUndone{static_cast<const wire::StepUndone*>(table)->step()};
       case wire::Body::TransactionCompleted:
-        return TransactionCompleted{payload(static_cast<const wire::TransactionCompleted*>(table)->output())};
+        return take(*static_cast<const wire::TransactionCompleted*>(table));
+      case wire::Body::OutcomeDecided:
+        return OutcomeDecided{payload(static_cast<const wire::OutcomeDecided*>(table)->output())};
       case wire::Body::TransactionCompensated:
         return take(*static_cast<const wire::TransactionCompensated*>(table));
       case wire::Body::TransactionTerminated:
@@ -183,15 +185,17 @@ class Decoder {
     return CompensationStarted{checked(t.cause(), CompensationCause::expired, "cause"), text(t.reason()),
                                text(t.who())};
   }
-  Event take(const wire::TransactionCompensated& t) {
-    TransactionCompensated e;
-    if (t.not_undone() != nullptr) {
-      e.not_undone.reserve(t.not_undone()->size());
-      for (const wire::Left* left : *t.not_undone())
-        e.not_undone.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::given_up, "reason")});
-    }
-    return e;
+  template <class Table>
+  std::vector<NotUndone> not_undone(const Table& t) {
+    std::vector<NotUndone> list;
+    if (t.not_undone() == nullptr) return list;
+    list.reserve(t.not_undone()->size());
+    for (const wire::Left* left : *t.not_undone())
+      list.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::given_up, "reason")});
+    return list;
   }
+  Event take(const wire::TransactionCompleted& t) { return TransactionCompleted{payload(t.output()), not_undone(t)}; }
+  Event take(const wire::TransactionCompensated& t) { return TransactionCompensated{not_undone(t)}; }
   static Event take(const wire::TransactionTerminated& t) {
     return TransactionTerminated{text(t.reason()), text(t.who())};
   }

@@ -155,18 +155,22 @@ class Encoder {
     return wire::CreateCompensationStarted(builder_, number(e.cause), reason, who);
   }
   fb::Offset<wire::StepUndone> put(const StepUndone& e) { return wire::CreateStepUndone(builder_, e.step); }
+  fb::Offset<fb::Vector<const wire::Left*>> not_undone(const std::vector<NotUndone>& list) {
+    if (list.empty()) return {};
+    std::vector<wire::Left> structs;
+    structs.reserve(list.size());
+    for (const NotUndone& n : list) structs.emplace_back(place(n.task), number(n.reason));
+    return builder_.CreateVectorOfStructs(structs);
+  }
+  fb::Offset<wire::OutcomeDecided> put(const OutcomeDecided& e) {
+    return wire::CreateOutcomeDecided(builder_, OptionalPayload(e.output).get());
+  }
   fb::Offset<wire::TransactionCompleted> put(const TransactionCompleted& e) {
-    return wire::CreateTransactionCompleted(builder_, OptionalPayload(e.output).get());
+    const auto left = not_undone(e.not_undone);
+    return wire::CreateTransactionCompleted(builder_, OptionalPayload(e.output).get(), left);
   }
   fb::Offset<wire::TransactionCompensated> put(const TransactionCompensated& e) {
-    fb::Offset<fb::Vector<const wire::Left*>> left;
-    if (!e.not_undone.empty()) {
-      std::vector<wire::Left> structs;
-      structs.reserve(e.not_undone.size());
-      for (const NotUndone& n : e.not_undone) structs.emplace_back(place(n.task), number(n.reason));
-      left = builder_.CreateVectorOfStructs(structs);
-    }
-    return wire::CreateTransactionCompensated(builder_, left);
+    return wire::CreateTransactionCompensated(builder_, not_undone(e.not_undone));
   }
   fb::Offset<wire::TransactionTerminated> put(const TransactionTerminated& e) {
     const Text reason = text(e.reason), who = text(e.who);

@@ -1,8 +1,8 @@
 // A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as given;
 // this is its checked, compiled form, immutable once made and shared by pointer.
 //
-// What this release does not run yet (joins other than "all", after, when, next, for_each, wait_for, signals, pivot, external,
-// optional, children, on_failure with a go) is refused by parse_definition with a sentence, never ignored.
+// What this release does not run yet (after, when, next, for_each, wait_for, signals, pivot, external,
+// children, on_failure with a go) is refused by parse_definition with a sentence, never ignored.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +71,8 @@ struct Task {
   std::string name;
   std::string queue;
   std::optional<Template> input;  // none: the transaction's input as it is
+  bool optional = false;          // never fails a join; counts toward at_least and weight only by succeeding
+  std::uint32_t weight = 1;       // toward a need by weight
   std::optional<Undo> undo;
   Retry retry;
   Timeouts timeouts;
@@ -78,12 +80,26 @@ struct Task {
 };
 
 enum class Siblings : std::uint8_t { cancel, drain };  // what a failure that decides the join does to the others
+enum class Leftover : std::uint8_t { cancel, drain, keep };        // what a met join does to tasks that are still open
+enum class LateSuccess : std::uint8_t { compensate, ignore };      // what happens to tasks that a met join did not count
+
+// When a join is met: every task that is not optional is done and all have settled; or this many tasks (any is one), or
+// this much weight, is done.
+struct Need {
+  enum class Kind : std::uint8_t { all, at_least, weight };
+  Kind kind = Kind::all;
+  std::uint32_t amount = 0;  // of at_least and weight, from 1
+  bool operator==(const Need&) const = default;
+};
 
 struct Step {
   std::string name;
   std::uint32_t first_task = 0;  // index of its first task in the flat order of the definition
   std::vector<Task> tasks;
+  Need need;
   Siblings siblings = Siblings::cancel;
+  Leftover leftover = Leftover::cancel;
+  LateSuccess late_success = LateSuccess::compensate;
   Duration deadline{0};  // 0: none
   bool operator==(const Step&) const = default;
 };

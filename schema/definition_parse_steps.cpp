@@ -13,14 +13,18 @@ using Names = std::string_view;
 constexpr std::array<Names, 4> kStepFields{"name", "join", "tasks", "on_failure"};
 constexpr std::array<Names, 6> kStepLater{"when", "wait_for", "next", "for_each", "at_once", "pivot"};
 constexpr std::array<Names, 5> kJoinFields{"need", "siblings", "leftover", "late_success", "deadline"};
-constexpr std::array<Names, 6> kTaskFields{"name", "queue", "input", "undo", "retry", "timeouts"};
-constexpr std::array<Names, 6> kTaskLater{"after", "when", "optional", "external", "transaction", "weight"};
+constexpr std::array<Names, 8> kTaskFields{"name", "queue", "input", "undo", "retry", "timeouts", "optional", "weight"};
+constexpr std::array<Names, 4> kTaskLater{"after", "when", "external", "transaction"};
+constexpr std::array<Names, 2> kNeedFields{"at_least", "weight"};
+constexpr std::array<Names, 1> kNeedLater{"share"};
+constexpr std::uint32_t kWeightMax = 1'000'000;
 constexpr std::array<Names, 3> kUndoFields{"queue", "retry", "timeouts"};
 constexpr std::array<Names, 1> kChoiceFields{"go"};
 constexpr std::array<Names, 3> kChoiceLater{"when", "error", "output"};
 
 constexpr Fields kStep{"a step", kStepFields, kStepLater};
 constexpr Fields kJoin{"a join", kJoinFields, {}};
+constexpr Fields kNeed{"a `need`", kNeedFields, kNeedLater};
 constexpr Fields kTask{"a task", kTaskFields, kTaskLater};
 constexpr Fields kUndo{"an undo", kUndoFields, {}};
 constexpr Fields kChoice{"an `on_failure` entry", kChoiceFields, kChoiceLater};
@@ -57,6 +61,7 @@ class StepsParser {
       if (const auto tasks = reader.array("tasks", limits::kTasksPerStepMax))
         for (std::size_t i = 0; i < tasks->size(); ++i)
           task((*tasks)[i], child_pointer(reader.at("tasks"), i), step, names);
+      check_need(step, reader);
       if (!step.name.empty() && !scope_.steps.emplace(step.name, std::move(names)).second)
         reader.fault("name", fmt::format("there is already a step {}; step names are unique", shown(step.name)));
     }
@@ -65,20 +70,44 @@ class StepsParser {
   }
 
   void parse_join(JsonValue value, const std::string& pointer, Step& step) {
-    static constexpr std::array<Names, 1> kAll{"all"}, kCancel{"cancel"}, kCompensate{"compensate"};
-    static constexpr std::array<Names, 1> kAny{"any"}, kIgnore{"ignore"};
-    static constexpr std::array<Names, 2> kSiblings{"cancel", "drain"}, kLeftover{"drain", "keep"};
+    static constexpr std::array<Names, 2> kWords{"all", "any"}, kSiblings{"cancel", "drain"},
+        kLate{"compensate", "ignore"};
+    static constexpr std::array<Names, 3> kLeftover{"cancel", "drain", "keep"};
     ObjectReader reader(value, pointer, kJoin, faults_);
     if (!reader.is_object()) return;
     if (const auto need = reader.get("need"); need && need->kind() == JsonKind::object) {
-      reader.fault("need", "a `need` other than \"all\" is not supported by this release");
-    } else {
-      reader.word("need", kAll, kAny);
+      step.need = parse_need(*need, reader.at("need"));
+    } else if (const auto word = reader.word("need", kWords, {})) {
+      if (*word == 1) step.need = Need{Need::Kind::at_least, 1};
     }
     if (const auto siblings = reader.word("siblings", kSiblings, {})) step.siblings = static_cast<Siblings>(*siblings);
-    reader.word("leftover", kCancel, kLeftover);
-    reader.word("late_success", kCompensate, kIgnore);
+    if (const auto leftover = reader.word("leftover", kLeftover, {})) step.leftover = static_cast<Leftover>(*leftover);
+    if (const auto late = reader.word("late_success", kLate, {})) step.late_success = static_cast<LateSuccess>(*late);
     reader.duration("deadline", step.deadline);
+  }
+
+  Need parse_need(JsonValue value, const std::string& pointer) {
+    ObjectReader reader(value, pointer, kNeed, faults_);
+    Need need;
+    const bool count = reader.get("at_least").has_value(), weight = reader.get("weight").has_value();
+    if (count == weight) {
+      if (reader.get("share")) return need;  // of the language, and told so by the reader
+      faults_.add(pointer, "a `need` is \"all\", \"any\", {\"at_least\": tasks} or {\"weight\": sum}");
+      return need;
+    }
+    need.kind = count ? Need::Kind::at_least : Need::Kind::weight;
+    need.amount = 1;
+    reader.integer(count ? "at_least" : "weight", need.amount, 1, kWeightMax);
+    return need;
+  }
+
+  // A need that its tasks can never reach would fail every transaction at this step.
+  void check_need(const Step& step, ObjectReader& reader) {
+    std::uint64_t most = 0;
+    for (const Task& task : step.tasks) most += step.need.kind == Need::Kind::weight ? task.weight : 1;
+    if (step.need.kind != Need::Kind::all && step.need.amount > most)
+      faults_.add(reader.at("join") + "/need",
+                  fmt::format("the join needs {}, but the step's tasks give {} at most", step.need.amount, most));
   }
 
   // The only way on after a failure that this release runs is the default one.
@@ -108,6 +137,8 @@ class StepsParser {
       task.queue = reader.queue();
       if (const auto input = reader.get("input"))
         task.input = parse_template(*input, reader.at("input"), scope_, faults_);
+      reader.boolean("optional", task.optional);
+      reader.integer("weight", task.weight, 1, kWeightMax);
       if (const auto undo = reader.get("undo")) task.undo = parse_undo(*undo, reader.at("undo"));
       if (const auto retry = reader.get("retry"))
         parse_retry(*retry, reader.at("retry"), RetryOf::task, task.retry, faults_);

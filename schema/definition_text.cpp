@@ -132,6 +132,8 @@ void write_task(Writer& w, const Task& task) {
   w.open('{');
   w.text("name", task.name);
   w.text("queue", task.queue);
+  w.raw("optional", task.optional ? "true" : "false");
+  w.raw("weight", std::to_string(task.weight));
   if (task.input) write_template(w, "input", *task.input);
   if (task.undo) {
     w.key("undo");
@@ -156,16 +158,22 @@ void write_task(Writer& w, const Task& task) {
   w.close('}');
 }
 
+void write_need(Writer& w, const Need& need) {
+  if (need.kind == Need::Kind::all) return w.text("need", "all");
+  w.raw("need", fmt::format(R"({{"{}": {}}})", need.kind == Need::Kind::weight ? "weight" : "at_least", need.amount));
+}
+
 void write_step(Writer& w, const Step& step) {
   w.element();
   w.open('{');
   w.text("name", step.name);
   w.key("join");
   w.open('{');
-  w.text("need", "all");
+  write_need(w, step.need);
   w.text("siblings", step.siblings == Siblings::cancel ? "cancel" : "drain");
-  w.text("leftover", "cancel");
-  w.text("late_success", "compensate");
+  constexpr std::array<std::string_view, 3> kLeftover{"cancel", "drain", "keep"};
+  w.text("leftover", kLeftover[static_cast<std::size_t>(step.leftover)]);
+  w.text("late_success", step.late_success == LateSuccess::compensate ? "compensate" : "ignore");
   w.duration("deadline", step.deadline);
   w.close('}');
   w.key("tasks");

@@ -24,6 +24,7 @@ struct Kind {
   EventKind operator()(const CompensationStarted&) const { return compensation_started; }
   EventKind operator()(const StepUndone&) const { return step_undone; }
   EventKind operator()(const TransactionCompleted&) const { return transaction_completed; }
+  EventKind operator()(const OutcomeDecided&) const { return outcome_decided; }
   EventKind operator()(const TransactionCompensated&) const { return transaction_compensated; }
   EventKind operator()(const TransactionTerminated&) const { return transaction_terminated; }
   EventKind operator()(const IncidentRaised&) const { return incident_raised; }
@@ -67,6 +68,8 @@ std::string_view to_string(EventKind kind) {
       return "compensation_started";
     case EventKind::step_undone:
       return "step_undone";
+    case EventKind::outcome_decided:
+      return "outcome_decided";
     case EventKind::transaction_completed:
       return "transaction_completed";
     case EventKind::transaction_compensated:

@@ -180,15 +180,23 @@ struct StepUndone {
   bool operator==(const StepUndone&) const = default;
 };
 
-struct TransactionCompleted {
-  PayloadRef output;
-  bool operator==(const TransactionCompleted&) const = default;
-};
-
 struct NotUndone {
   TaskRef task;
   NotUndoneReason reason = NotUndoneReason::no_undo;
   bool operator==(const NotUndone&) const = default;
+};
+
+struct TransactionCompleted {
+  PayloadRef output;  // none when outcome_decided gave it
+  std::vector<NotUndone> not_undone = {};  // what a met join did not count, but cannot be undone
+  bool operator==(const TransactionCompleted&) const = default;
+};
+
+// The last join was decided as met while leftovers are still open: the outcome is fixed and told, transaction_completed
+// follows when everything has settled. Absent when nothing was open.
+struct OutcomeDecided {
+  PayloadRef output;
+  bool operator==(const OutcomeDecided&) const = default;
 };
 
 struct TransactionCompensated {
@@ -230,7 +238,7 @@ struct DefinitionPublished {
 using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed, TaskReleased,
                            AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted, StepUndone,
                            TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised, Transitioned,
-                           DefinitionPublished>;
+                           DefinitionPublished, OutcomeDecided>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -253,6 +261,7 @@ enum class EventKind : std::uint8_t {
   incident_raised = 18,
   transitioned = 19,
   definition_published = 20,
+  outcome_decided = 21,
 };
 
 EventKind kind_of(const Event& event);

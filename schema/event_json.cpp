@@ -261,15 +261,20 @@ class EventWriter {
     text_or_null("who", e.who);
   }
   void fields(const StepUndone& e) { step(e.step); }
-  void fields(const TransactionCompleted& e) { payload("output", e.output); }
-  void fields(const TransactionCompensated& e) {
+  void fields(const TransactionCompleted& e) {
+    payload("output", e.output);
+    if (!e.not_undone.empty()) not_undone(e.not_undone);
+  }
+  void fields(const OutcomeDecided& e) { payload("output", e.output); }
+  void fields(const TransactionCompensated& e) { not_undone(e.not_undone); }
+  void not_undone(const std::vector<NotUndone>& list) {
     key("not_undone");
     out_.push_back('[');
-    for (std::size_t i = 0; i < e.not_undone.size(); ++i) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
       if (i != 0) out_.push_back(',');
       out_.push_back('{');
-      place(e.not_undone[i].task);
-      text("reason", name(e.not_undone[i].reason));
+      place(list[i].task);
+      text("reason", name(list[i].reason));
       out_.push_back('}');
     }
     out_.push_back(']');

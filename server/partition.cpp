@@ -276,8 +276,8 @@ void Partition::seal(Turn& turn, const engine::Pending& due, Time now) {
   tally(entry);
   refresh_work(entry, due, now);
   refresh_deadline(entry, due);
+  if (entry.state.outcome_decided) let_waiters_go(entry);
   if (!entry.state.ended()) return;
-  let_waiters_go(entry);
   if (!entry.closed) {
     entry.closed = true;
     batch_.mark_closed(entry.number);

@@ -44,7 +44,7 @@ Result<TransactionSummary> Partition::summary(const Entry& entry, bool created) 
   out.version = s.version;
   out.status = engine::status(s);
   out.phase = engine::to_string(s.phase);
-  if (s.ended()) out.outcome = out.phase;
+  if (s.outcome_decided) out.outcome = engine::outcome(s);
   out.sequence = s.sequence.value;
   out.created = created;
   if (s.output.present()) {

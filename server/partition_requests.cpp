@@ -118,7 +118,7 @@ void Partition::on(StartRequest& request, Time now) {
     entry = &insert(std::move(owned));
     finish(turn, now);
   }
-  if (request.wait.ms <= 0 || entry->state.ended()) return reply_with(*entry, created, std::move(request.reply));
+  if (request.wait.ms <= 0 || entry->state.outcome_decided) return reply_with(*entry, created, std::move(request.reply));
   wait_for_outcome(*entry, request.wait, now, [=, this, number = entry->number, reply = std::move(request.reply)](const Error* failed) {
     if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
     reply_with(*entries_.at(number), created, reply);
@@ -132,7 +132,7 @@ void Partition::on(GetRequest& request, Time now) {
     answer<TransactionReply>(entry.last_position, std::move(reply), TransactionReply{entry.number, entry.state, entry.machine->definition_ptr()});
   };
   Entry& entry = **found;
-  if (request.wait.ms <= 0 || entry.state.ended()) return reply_with(entry, std::move(request.reply));
+  if (request.wait.ms <= 0 || entry.state.outcome_decided) return reply_with(entry, std::move(request.reply));
   wait_for_outcome(entry, request.wait, now, [=, this, number = entry.number, reply = std::move(request.reply)](const Error* failed) {
     if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
     reply_with(*entries_.at(number), reply);

@@ -13,8 +13,8 @@ namespace {
 bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, Time now) {
   const engine::TaskState& t = entry.state.tasks[entry.machine->flat(item.task)];
   if (item.action == Action::undo)
-    return entry.state.phase == engine::Phase::compensating && t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
-  return entry.state.phase == engine::Phase::running && t.status == engine::TaskStatus::ready && t.at <= now;
+    return t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
+  return t.status == engine::TaskStatus::ready && t.at <= now;
 }
 
 std::uint8_t flag_of(Action action) { return action == Action::undo ? 2 : 1; }

@@ -65,6 +65,7 @@ struct Shown {
   engine::Phase phase = engine::Phase::none;
   std::uint16_t table_state = 0;
   std::size_t incidents = 0;
+  bool outcome_decided = false;
   std::vector<std::string_view> steps;
   std::vector<Task> tasks;
 };
@@ -123,12 +124,15 @@ std::vector<std::string> changes_of(const Machine& machine, Shown& before, const
                states[after.table_state].name);
   } else {
     change_steps(machine, before, after, now, changes);
+    if (after.outcome_decided && !before.outcome_decided && !after.ended())
+      changes.push_back("outcome decided: " + std::string(engine::outcome(after)));
     for (std::size_t i = before.incidents; i < after.incidents.size(); ++i)
       changes.push_back("incident " + std::to_string(after.incidents[i].number) + " raised");
   }
   before.phase = after.phase;
   before.table_state = after.table_state;
   before.incidents = after.incidents.size();
+  before.outcome_decided = after.outcome_decided;
   return changes;
 }
 

@@ -266,7 +266,7 @@ std::string view_json(const Machine& machine, const State& state, const ViewCont
   text(out, "phase", engine::to_string(state.phase));
   truth(out, "attention", state.attention());
   truth(out, "paused", state.paused);
-  text_or_null(out, "outcome", state.ended() ? engine::to_string(state.phase) : std::string_view());
+  text_or_null(out, "outcome", state.outcome_decided ? engine::outcome(state) : std::string_view());
   number(out, "sequence", state.sequence.value);
   number(out, "epoch", state.epoch);
   time(out, "started_at", state.started_at);

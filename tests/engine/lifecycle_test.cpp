@@ -120,6 +120,7 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfACompensation) {
       {"incident", IncidentRaised{1, IncidentKind::undo_failed, kX, "", ""}, range(1, 17)},
       {"transitioned", Transitioned{0, 0, 1, "", {}}, {}},
       {"published", DefinitionPublished{"s", 2, {}}, {}},
+      {"outcome decided", OutcomeDecided{}, {}},
   };
   std::set<EventKind> kinds_seen;
   for (const Row& row : rows) kinds_seen.insert(kind_of(row.event));
@@ -135,11 +136,40 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfASuccess) {
                                {"done z", TaskCompleted{attempt(kZ, 9), {}, true}, {9}},
                                {"compensation", CompensationStarted{CompensationCause::expired, "", ""}, range(1, 11)},
                                {"undone second", StepUndone{1}, {}},
+                               {"outcome decided", OutcomeDecided{}, {11}},
                                {"completed", TransactionCompleted{}, {11}},
                                {"compensated", TransactionCompensated{}, {}},
                                {"terminated", TransactionTerminated{"", ""}, range(1, 11)},
                                {"late result of z", LateResult{attempt(kZ, 9), true, false, "", {}}, range(1, 12)},
                            });
+}
+
+// 1 started, 2 entered, 3 leased x, 4 leased y, 5 done x, 6 met, 7 outcome decided, 8 done y, 9 leased undo of y, 10
+// undone y, 11 completed: y is a leftover, and undone though the transaction completes.
+TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfALeftover) {
+  Live t(machine_of(R"({"name":"l","version":1,"steps":[{"name":"s","join":{"need":"any"},"tasks":[
+      {"name":"x","queue":"q","undo":{"queue":"u"}},{"name":"y","queue":"q","undo":{"queue":"u"}}]}]})"));
+  t.start();
+  t.hand_out(kX);
+  t.hand_out(kY);
+  EXPECT_TRUE(t.report(Sequence(3), Completed{}));
+  EXPECT_TRUE(t.report(Sequence(4), Completed{}));
+  t.hand_out(kY, Action::undo);
+  EXPECT_TRUE(t.report(Sequence(9), Completed{}));
+  ASSERT_EQ(t.events.size(), 11u);
+  expect_rows(t, {
+                     {"met", StepMet{0}, range(2, 5)},
+                     {"failed", StepFailed{0, false, {}, "c", ""}, range(2, 5)},
+                     {"outcome decided", OutcomeDecided{}, {6}},
+                     {"compensation", CompensationStarted{CompensationCause::cancelled, "", ""}, range(1, 6)},
+                     {"done y", TaskCompleted{attempt(kY, 4), {}, true}, range(4, 7)},
+                     {"leased undo of x", leased(kX, Action::undo), {}},
+                     {"leased undo of y", leased(kY, Action::undo), {8}},
+                     {"undone y", TaskCompleted{attempt(kY, 9, Action::undo), {}, true}, {9}},
+                     {"step undone", StepUndone{0}, {}},
+                     {"completed", TransactionCompleted{}, range(6, 10)},
+                     {"compensated", TransactionCompensated{}, {}},
+                 });
 }
 
 constexpr const char* kTable = R"({"name":"t","version":1,"initial":"A","transitions":[
@@ -164,6 +194,7 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfATable) {
                      {"compensation", CompensationStarted{}, {}},
                      {"step undone", StepUndone{0}, {}},
                      {"compensated", TransactionCompensated{}, {}},
+                     {"outcome decided", OutcomeDecided{}, {}},
                  });
 }
 

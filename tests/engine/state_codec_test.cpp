@@ -54,6 +54,7 @@ State full_state() {
   s.not_undone = {{{1, 2, 3}, schema::NotUndoneReason::given_up}};
   s.incidents = {{3, schema::IncidentKind::effect_after_undo, {1, 2, 3}, "c", "m", false}};
   s.table_state = 12;
+  s.outcome_decided = true;
   return s;
 }
 

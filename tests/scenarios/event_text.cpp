@@ -69,14 +69,12 @@ class Text {
     return fmt::format("{}{}{}", cause, quoted(e.reason), e.who.empty() ? "" : " by " + e.who);
   }
   std::string operator()(const StepUndone& e) { return step(e.step); }
-  std::string operator()(const TransactionCompleted& e) { return payload("output ", e.output); }
-  std::string operator()(const TransactionCompensated& e) {
-    std::string text;
-    for (const NotUndone& n : e.not_undone)
-      text += fmt::format("{}{} ({})", text.empty() ? "not undone: " : ", ", task_text(d_, n.task),
-                          n.reason == NotUndoneReason::no_undo ? "no undo" : "given up");
-    return text;
+  std::string operator()(const OutcomeDecided& e) { return "completed" + payload(", output ", e.output); }
+  std::string operator()(const TransactionCompleted& e) {
+    const std::string output = payload("output ", e.output), left = not_undone(e.not_undone);
+    return output.empty() || left.empty() ? output + left : output + ", " + left;
   }
+  std::string operator()(const TransactionCompensated& e) { return not_undone(e.not_undone); }
   std::string operator()(const TransactionTerminated& e) {
     return fmt::format("\"{}\"{}", e.reason, e.who.empty() ? "" : " by " + e.who);
   }
@@ -92,6 +90,13 @@ class Text {
   std::string operator()(const DefinitionPublished& e) { return fmt::format("{} v{}", e.name, e.version); }
 
  private:
+  std::string not_undone(const std::vector<NotUndone>& list) const {
+    std::string text;
+    for (const NotUndone& n : list)
+      text += fmt::format("{}{} ({})", text.empty() ? "not undone: " : ", ", task_text(d_, n.task),
+                          n.reason == NotUndoneReason::no_undo ? "no undo" : "given up");
+    return text;
+  }
   std::string step(std::uint16_t index) const { return d_.steps[index].name; }
   std::string attempt(const Attempt& a) const {
     return fmt::format("{}{} attempt {}", a.action == Action::undo ? "undo of " : "", task_text(d_, a.task), a.number);
@@ -127,7 +132,9 @@ std::string task_text(const Definition& definition, const TaskRef& task) {
 std::vector<std::string> state_text(const engine::Machine& machine, const engine::State& state) {
   using engine::TaskBit;
   std::vector<std::string> lines{
-      fmt::format("{} v{} {} at {}", state.definition, state.version, engine::status(state), state.sequence.value)};
+      fmt::format("{} v{} {}{} at {}", state.definition, state.version, engine::status(state),
+                  state.outcome_decided && !state.ended() ? ", outcome " + std::string(engine::outcome(state)) : "",
+                  state.sequence.value)};
   const Definition& d = machine.definition();
   if (d.form == Form::table) {
     lines.push_back("state " + d.states[state.table_state].name);

@@ -81,6 +81,7 @@ class RandomDefinition {
 
   std::string task(std::size_t index) {
     std::string out = R"("name":"t)" + std::to_string(index) + R"(","queue":"q ä",)";
+    out += maybe(R"("optional":true,)") + maybe(R"("weight":)" + std::to_string(1 + below(9)) + ",");
     out += maybe(R"("input":)" + make_template(3) + ",");
     if (coin()) {
       std::string undo = R"("queue":"u",)" + maybe(R"("retry":)" + retry() + ",");
@@ -96,14 +97,36 @@ class RandomDefinition {
     return closed(out + maybe(R"("timeouts":)" + closed(timeouts)));
   }
 
+  // One that the step's tasks can reach.
+  std::string need(std::size_t tasks) {
+    switch (tasks == 0 ? 0 : below(4)) {
+      case 0:
+        return maybe(R"("need":"all",)");
+      case 1:
+        return R"("need":"any",)";
+      case 2:
+        return R"("need":{"at_least":)" + std::to_string(1 + below(tasks)) + "},";
+      default:
+        return R"("need":{"weight":)" + std::to_string(1 + below(tasks)) + "},";
+    }
+  }
+  std::string leftover() {
+    static const char* const kWords[] = {"", R"("leftover":"cancel",)", R"("leftover":"drain",)",
+                                         R"("leftover":"keep",)"};
+    return kWords[below(std::size(kWords))];
+  }
+
   std::string steps() {
     std::string all;
     const auto count = below(4);
     for (std::size_t i = 0; i < count; ++i) {
       const std::string name = "s" + std::to_string(i);
       std::string step = R"("name":")" + name + "\",";
-      step += maybe(R"("join":)" + closed(maybe(R"("siblings":"drain",)") + maybe(R"("deadline":)" + length())) + ",");
       const auto task_count = below(4);
+      step += maybe(R"("join":)" +
+                    closed(need(task_count) + maybe(R"("siblings":"drain",)") + leftover() +
+                           maybe(R"("late_success":"ignore",)") + maybe(R"("deadline":)" + length())) +
+                    ",");
       std::string tasks;
       for (std::size_t j = 0; j < task_count; ++j) tasks += (j == 0 ? "" : ",") + task(j);
       for (std::size_t j = 0; j < task_count; ++j) tasks_.push_back(name + "/t" + std::to_string(j));

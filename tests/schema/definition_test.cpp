@@ -1,4 +1,5 @@
 // Definitions: what good ones compile to, and every sort of bad one with the pointer that is named.
+// Size: one list of faults a part of the language; a fault is found where its part is.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -102,6 +103,27 @@ TEST(Definitions, CompileInFull) {
   EXPECT_EQ(d->steps[2].tasks[0].undo, std::nullopt);
 }
 
+TEST(Definitions, JoinsCompile) {
+  const auto d = good(with_step(
+      R"("join":{"need":{"at_least":2},"siblings":"drain","leftover":"keep","late_success":"ignore"},"tasks":[
+         {"name":"t","queue":"q","optional":true},{"name":"u","queue":"q","weight":7}])"));
+  ASSERT_TRUE(d);
+  const Step& step = d->steps[1];
+  EXPECT_EQ(step.need, (Need{Need::Kind::at_least, 2}));
+  EXPECT_EQ(step.leftover, Leftover::keep);
+  EXPECT_EQ(step.late_success, LateSuccess::ignore);
+  EXPECT_TRUE(step.tasks[0].optional);
+  EXPECT_EQ(step.tasks[0].weight, 1u);
+  EXPECT_FALSE(step.tasks[1].optional);
+  EXPECT_EQ(step.tasks[1].weight, 7u);
+  EXPECT_EQ(d->steps[0].need, Need{});
+  EXPECT_EQ(d->steps[0].leftover, Leftover::cancel);
+  EXPECT_EQ(d->steps[0].late_success, LateSuccess::compensate);
+  const auto any = good(with_step(R"("join":{"need":"any","leftover":"drain"},"tasks":[{"name":"t","queue":"q"}])"));
+  EXPECT_EQ(any->steps[1].need, (Need{Need::Kind::at_least, 1}));
+  EXPECT_EQ(any->steps[1].leftover, Leftover::drain);
+}
+
 TEST(Definitions, MayHoldNothing) {
   EXPECT_TRUE(good(with_steps("[]"))->steps.empty());
   EXPECT_TRUE(good(with_steps(R"([{"name":"a","tasks":[]}])"))->steps[0].tasks.empty());
@@ -182,13 +204,31 @@ TEST(BadDefinitions, AreNamedInSteps) {
 
 TEST(BadDefinitions, AreNamedInJoins) {
   expect_fault(with_step(R"("join":"all")"), "/steps/1/join", "a join is a JSON object");
-  expect_fault(with_step(R"("join":{"need":"any"})"), "/steps/1/join/need",
-               "`need` `any` is not supported by this release");
-  expect_fault(with_step(R"("join":{"need":{"at_least":1}})"), "/steps/1/join/need", "not supported by this release");
-  expect_fault(with_step(R"("join":{"need":"most"})"), "/steps/1/join/need", "must be \"all\"");
+  expect_fault(with_step(R"("join":{"need":"most"})"), "/steps/1/join/need", "must be \"all\" or \"any\"");
+  expect_fault(with_step(R"("join":{"need":{"share":0.5}})"), "/steps/1/join/need/share", "not supported");
+  for (const char* need : {"{}", "{\"at_least\":1,\"weight\":1}"})
+    expect_fault(
+        with_step("\"tasks\":[{\"name\":\"t\",\"queue\":\"q\"}],\"join\":{\"need\":" + std::string(need) + "}"),
+        "/steps/1/join/need", "is \"all\", \"any\", {\"at_least\": tasks} or {\"weight\": sum}");
+  const std::string two = R"("tasks":[{"name":"t","queue":"q","weight":2},{"name":"u","queue":"q"}],"join":{"need":)";
+  for (const char* need : {"{\"at_least\":0}", "{\"at_least\":-1}", "{\"at_least\":1.5}", "{\"at_least\":\"2\"}"})
+    expect_fault(with_step(two + need + "}"), "/steps/1/join/need/at_least", "from 1 to 1000000");
+  expect_fault(with_step(two + "{\"weight\":1000001}}"), "/steps/1/join/need/weight", "from 1 to 1000000");
+  // A need that its tasks can never reach is refused; one that takes them all is not.
+  expect_fault(with_step(two + "{\"at_least\":3}}"), "/steps/1/join/need",
+               "needs 3, but the step's tasks give 2 at most");
+  expect_fault(with_step(two + "{\"weight\":4}}"), "/steps/1/join/need",
+               "needs 4, but the step's tasks give 3 at most");
+  expect_fault(with_step(R"("tasks":[],"join":{"need":"any"})"), "/steps/1/join/need", "needs 1");
+  EXPECT_EQ(good(with_step(two + "{\"weight\":3}}"))->steps[1].need, (Need{Need::Kind::weight, 3}));
+  EXPECT_EQ(good(with_step(two + "{\"at_least\":2}}"))->steps[1].need, (Need{Need::Kind::at_least, 2}));
   expect_fault(with_step(R"("join":{"siblings":"keep"})"), "/steps/1/join/siblings", "\"cancel\" or \"drain\"");
-  expect_fault(with_step(R"("join":{"leftover":"drain"})"), "/steps/1/join/leftover", "not supported");
-  expect_fault(with_step(R"("join":{"late_success":"ignore"})"), "/steps/1/join/late_success", "not supported");
+  expect_fault(with_step(R"("join":{"leftover":"stop"})"), "/steps/1/join/leftover",
+               "\"cancel\" or \"drain\" or \"keep\"");
+  expect_fault(with_step(R"("join":{"late_success":"keep"})"), "/steps/1/join/late_success",
+               "\"compensate\" or \"ignore\"");
+  expect_fault(with_task(R"("optional":1)"), "/steps/1/tasks/0/optional", "true or false");
+  expect_fault(with_task(R"("weight":0)"), "/steps/1/tasks/0/weight", "from 1 to 1000000");
   expect_fault(with_step(R"("join":{"deadlin":"1s"})"), "/steps/1/join/deadlin", "did you mean `deadline`?");
   expect_fault(with_step(R"("on_failure":[{"go":"a"}])"), "/steps/1/on_failure/0/go", "not supported");
   expect_fault(with_step(R"("on_failure":[{"go":1}])"), "/steps/1/on_failure/0/go", "compensate");
@@ -199,7 +239,7 @@ TEST(BadDefinitions, AreNamedWhereTheReleaseEnds) {
   for (const char* field : {"when", "wait_for", "next", "for_each", "at_once", "pivot"})
     expect_fault(with_step("\"" + std::string(field) + "\":1"), "/steps/1/" + std::string(field),
                  "`" + std::string(field) + "` is not supported by this release");
-  for (const char* field : {"after", "when", "optional", "external", "transaction", "weight"})
+  for (const char* field : {"after", "when", "external", "transaction"})
     expect_fault(with_task("\"" + std::string(field) + "\":1"), "/steps/1/tasks/0/" + std::string(field),
                  "`" + std::string(field) + "` is not supported by this release");
 }
@@ -390,7 +430,7 @@ TEST(FullText, WritesEveryDefaultOut) {
        {"\"expires_after\": \"0ms\"", "\"need\": \"all\"", "\"siblings\": \"cancel\"", "\"leftover\": \"cancel\"",
         "\"late_success\": \"compensate\"", "\"deadline\": \"0ms\"", "\"max_attempts\": \"unlimited\"",
         "\"max_attempts\": 3", "\"cap\": \"5m\"", "\"cap\": \"1m\"", "\"jitter\": 0.2", "\"by_error\": []",
-        "\"attempt\": \"1m\"", "\"on_failure\": [{\"go\": \"compensate\"}]"})
+        "\"optional\": false", "\"weight\": 1", "\"attempt\": \"1m\"", "\"on_failure\": [{\"go\": \"compensate\"}]"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_EQ(full_text(*good(text)), text);
 }

@@ -48,12 +48,13 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(late_result","step":"reserve","task":"stock","undo":false,"attempt":2,"succeeded":true,"after_undo":true,"code":"late_code","output":{"payload":0},"token":"1.42.4"})",
       R"(compensation_started","cause":"cancelled","reason":"customer called","who":"anna"})",
       R"(step_undone","step":"pack"})",
-      R"(transaction_completed","output":{"payload":0}})",
+      R"(transaction_completed","output":{"payload":0},"not_undone":[{"step":"pack","task":"label","instance":7,"reason":"no_undo"}]})",
       R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"no_undo"},{"step":"pack","task":"label","instance":7,"reason":"given_up"}]})",
       R"(transaction_terminated","reason":"expired","who":"otto"})",
       R"(incident_raised","number":2,"incident":"effect_after_undo","step":"pack","task":"label","instance":7,"error":{"code":"x","message":"y"}})",
       R"(transitioned","on":"Send Fine","from":"Created","to":"Sent","event_id":"e-81","data":{"payload":0}})",
       R"(definition_published","name":"order","version":3,"text":{"payload":0}})",
+      R"(outcome_decided","output":{"payload":0}})",
   };
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), expected.size());
@@ -83,6 +84,7 @@ TEST(EventJson, WhatIsNotThereIsNullOrLeftOut) {
   has(CompensationStarted{CompensationCause::expired, "", ""}, R"("cause":"expired","reason":null,"who":null)");
   has(LateResult{}, R"("code":null)");
   has(TransactionCompensated{}, R"("not_undone":[])");
+  EXPECT_EQ(has(TransactionCompleted{}, R"("kind":"transaction_completed"})").find("not_undone"), std::string::npos);
 }
 
 TEST(EventJson, PlaceInTheLogIsThereWhenGiven) {

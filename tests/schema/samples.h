@@ -42,12 +42,13 @@ inline std::vector<Event> every_kind() {
       LateResult{action, true, true, "late_code", payload(0, "null")},
       CompensationStarted{CompensationCause::cancelled, "customer called", "anna"},
       StepUndone{1},
-      TransactionCompleted{payload(0, "{\"ok\":true}")},
+      TransactionCompleted{payload(0, "{\"ok\":true}"), {{label, NotUndoneReason::no_undo}}},
       TransactionCompensated{{{stock, NotUndoneReason::no_undo}, {label, NotUndoneReason::given_up}}},
       TransactionTerminated{"expired", "otto"},
       IncidentRaised{2, IncidentKind::effect_after_undo, label, "x", "y"},
       Transitioned{1, 1, 2, "e-81", payload(0, "{\"amount\":\"35.00\"}")},
       DefinitionPublished{"order", 3, payload(0, "{\"name\":\"order\"}")},
+      OutcomeDecided{payload(0, "{\"ok\":true}")},
   };
 }
 

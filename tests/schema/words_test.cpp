@@ -163,7 +163,8 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "transaction_terminated",
                                "incident_raised",
                                "transitioned",
-                               "definition_published"};
+                               "definition_published",
+                               "outcome_decided"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -179,7 +180,7 @@ TEST(Events, NameTheirPayloads) {
       ++found;
       EXPECT_TRUE(ref.present());
     });
-  EXPECT_EQ(found, 10u);  // started, two inputs, completed, failed, heartbeat, late, output, data, text
+  EXPECT_EQ(found, 11u);  // started, two inputs, completed, failed, heartbeat, late, two outputs, data, text
 }
 
 }  // namespace
