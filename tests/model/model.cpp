@@ -44,6 +44,7 @@ Transaction::Transaction(DefinitionPtr definition, Choose choose)
   for (const Step& s : definition_->steps) {
     steps_.emplace_back(s.tasks.size());
     for (std::size_t i = 0; i < s.tasks.size(); ++i) steps_.back()[i].rules = &s.tasks[i];
+    met_.push_back(false);
   }
 }
 
@@ -88,6 +89,8 @@ std::optional<ErrorCode> Transaction::report(Sequence lease, const Said& result,
       } else {
         t.output = result.output;
         t.settled = true;
+        // Section 4, leftover keep: they run to their end, successes kept. Any other success after the join is late.
+        t.counted = met_[found->ref.step] && rules(found->ref.step).leftover == Leftover::keep;
       }
       break;
     case Ending::released:
@@ -132,7 +135,7 @@ bool Transaction::keep_detail(Sequence lease) {
 }
 
 std::optional<ErrorCode> Transaction::cancel(Time now) {
-  if (phase != Phase::running) return ErrorCode::closed;
+  if (phase != Phase::running || decided) return ErrorCode::closed;
   if (definition_->form == Form::table) {
     note(EventKind::transaction_terminated);
     phase = Phase::terminated;
@@ -178,11 +181,14 @@ void Transaction::tick(Time now) {
         if (side->open()) open.push_back(side->hand_outs.back().lease);
   std::sort(open.begin(), open.end());
   for (const Sequence lease : open) end_lease(lease, now, true);
-  for (std::size_t i = 0; !steps_.empty() && i < current().size(); ++i) {
-    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
-    if (!run_out(ref, TaskLimit::total, now)) run_out(ref, TaskLimit::queue, now);
-  }
-  if (!pass_deadline(now)) expire(now);
+  const std::size_t last = step;
+  for (std::size_t s = 0; s <= last && s < steps_.size(); ++s)
+    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
+      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
+      if (!run_out(ref, TaskLimit::total, now)) run_out(ref, TaskLimit::queue, now);
+    }
+  pass_deadline(now);
+  expire(now);
 }
 
 bool Transaction::end_lease(Sequence lease, Time now, bool beats_known) {
@@ -201,7 +207,7 @@ bool Transaction::end_lease(Sequence lease, Time now, bool beats_known) {
 }
 
 bool Transaction::run_out(TaskRef ref, TaskLimit limit, Time now) {
-  if (phase != Phase::running || ref.step != step) return false;
+  if (phase != Phase::running) return false;
   Task& t = steps_[ref.step][ref.task];
   if (!t.entered || t.settled) return false;
   const Timeouts& limits = t.rules->timeouts;
@@ -223,15 +229,19 @@ bool Transaction::run_out(TaskRef ref, TaskLimit limit, Time now) {
 }
 
 bool Transaction::pass_deadline(Time now) {
-  if (phase != Phase::running || steps_.empty() || rules(step).deadline.ms == 0) return false;
+  if (phase != Phase::running || steps_.empty() || met_[step] || rules(step).deadline.ms == 0) return false;
   if (entered_at_ + rules(step).deadline > now) return false;
-  fail_step(TaskRef{static_cast<std::uint16_t>(step), 0, 0}, "dta.deadline", now);
+  // Passed before the need is met: failure, also under drain. Passed while leftovers drain: decided as met.
+  if (need_met(step, Open::left_aside))
+    meet(now);
+  else
+    fail_step(TaskRef{static_cast<std::uint16_t>(step), 0, 0}, "dta.deadline", now);
   judge(now);
   return true;
 }
 
 bool Transaction::expire(Time now) {
-  if (phase != Phase::running || expires_at_ > now) return false;
+  if (phase != Phase::running || decided || expires_at_ > now) return false;
   if (definition_->form == Form::table) {
     if (const Transition* transition = leaving(table_state, "expired")) {
       take(*transition);
@@ -270,12 +280,13 @@ Time Transaction::lease_end(const Task& task, Action action, const HandOut& h) c
 std::vector<Transaction::Waiting> Transaction::ready() const {
   std::vector<Waiting> list;
   if (ended() || phase == Phase::none || steps_.empty()) return list;
-  for (std::size_t i = 0; i < steps_[step].size(); ++i) {
-    const Task& t = steps_[step][i];
-    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
-    if (phase == Phase::running && t.action.ready_at) list.emplace_back(ref, Action::perform, *t.action.ready_at);
-    if (phase == Phase::compensating && t.undo.ready_at) list.emplace_back(ref, Action::undo, *t.undo.ready_at);
-  }
+  for (std::size_t s = 0; s < steps_.size(); ++s)
+    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
+      const Task& t = steps_[s][i];
+      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
+      if (t.action.ready_at) list.emplace_back(ref, Action::perform, *t.action.ready_at);
+      if (t.undo.ready_at) list.emplace_back(ref, Action::undo, *t.undo.ready_at);
+    }
   return list;
 }
 
@@ -288,23 +299,27 @@ Time Transaction::due() const {
       if (t.undo.open()) due = std::min(due, lease_end(t, Action::undo, t.undo.hand_outs.back()));
     }
   if (phase != Phase::running) return due;
-  due = std::min(due, expires_at_);
+  if (!decided) due = std::min(due, expires_at_);
   if (steps_.empty()) return due;
-  if (rules(step).deadline.ms > 0) due = std::min(due, entered_at_ + rules(step).deadline);
-  for (const Task& t : steps_[step]) {
-    const Timeouts& limits = t.rules->timeouts;
-    if (limits.queue.ms > 0 && t.action.ready_at) due = std::min(due, *t.action.ready_at + limits.queue);
-    const bool stopping = t.action.open() && t.action.hand_outs.back().asked_to_stop;
-    if (limits.total.ms > 0 && t.entered && !t.settled && !stopping) due = std::min(due, t.first_ready + limits.total);
-  }
+  if (rules(step).deadline.ms > 0 && !met_[step]) due = std::min(due, entered_at_ + rules(step).deadline);
+  for (const auto& tasks : steps_)
+    for (const Task& t : tasks) {
+      const Timeouts& limits = t.rules->timeouts;
+      if (limits.queue.ms > 0 && t.action.ready_at) due = std::min(due, *t.action.ready_at + limits.queue);
+      const bool stopping = t.action.open() && t.action.hand_outs.back().asked_to_stop;
+      if (limits.total.ms > 0 && t.entered && !t.settled && !stopping)
+        due = std::min(due, t.first_ready + limits.total);
+    }
   return due;
 }
 
+// What the terminal event names. A completed transaction names only what its joins left over and would undo.
 std::vector<TaskRef> Transaction::not_undone() const {
   std::vector<TaskRef> list;
   for (std::size_t s = 0; s < steps_.size(); ++s)
     for (std::size_t i = 0; i < steps_[s].size(); ++i)
-      if (steps_[s][i].may_have_happened() && !steps_[s][i].undone)
+      if (steps_[s][i].may_have_happened() && !steps_[s][i].undone &&
+          (phase != Phase::completed || (!steps_[s][i].counted && rules(s).late_success == LateSuccess::compensate)))
         list.push_back({static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0});
   return list;
 }

@@ -57,6 +57,7 @@ struct Task {
   bool ran_out = false;  // its queue or total timeout fired
   Time first_ready;
   Side action, undo;
+  bool counted = false;  // its join was met, and took it as done
   bool undo_due = false, undone = false, given_up = false;
   std::optional<bool> undo_found;  // what the undo said, if anything
   std::string input, output;       // raw JSON; the input as handed to workers
@@ -116,6 +117,7 @@ class Transaction {
   std::vector<EventKind> log;
   std::size_t step = 0;  // entered last; while compensating: the one whose turn it is
   std::size_t incidents = 0;
+  bool decided = false;  // the last join was met: nothing changes the outcome any more
   std::optional<std::pair<TaskRef, std::string>> failure;  // what decided: the task (or its step) and the error code
   std::string table_state;
 
@@ -137,11 +139,17 @@ class Transaction {
   void enter(std::size_t index, Time now);
   void judge(Time now);
   bool judge_join(Time now);
+  // Whether the step's need is met; `supposing` that every open task will be done, whether it still can be.
+  enum class Open { left_aside, supposed_done };
+  bool need_met(std::size_t index, Open open) const;
+  bool hopeless(std::size_t index) const { return !need_met(index, Open::supposed_done); }
+  void meet(Time now);
+  void complete_when_quiet();
   void judge_turn(Time now);
   void fail_step(TaskRef task, std::string code, Time now);
   void begin_compensation(Time now);
   void settle(TaskRef ref, Task& task, const std::string& code);
-  void stop_open_tasks();
+  void stop_open_tasks(std::size_t index);
   // The attempt ended without success: it is tried again, or that was all.
   void after_failure(const Found& found, const std::string& code, bool retryable, Time now);
   void make_undos_ready(Time now);
@@ -152,6 +160,7 @@ class Transaction {
   const schema::DefinitionPtr definition_;
   const Choose choose_;
   std::vector<std::vector<Task>> steps_;
+  std::vector<bool> met_;  // by step
   std::string input_;
   Time entered_at_, expires_at_ = Time::never();
 };

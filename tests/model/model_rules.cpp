@@ -29,7 +29,7 @@ class Transaction::Context : public TemplateContext {
     for (std::size_t s = 0; s < t_.steps_.size(); ++s)
       for (const Task& task : t_.steps_[s])
         if (const auto rest = after(pointer, "/steps/" + t_.rules(s).name + "/" + task.rules->name + "/output"))
-          return task.outcome() == Outcome::done ? inside(task.output, *rest) : std::nullopt;
+          return task.counted ? inside(task.output, *rest) : std::nullopt;
     return std::nullopt;
   }
 
@@ -72,57 +72,93 @@ void Transaction::enter(std::size_t index, Time now) {
 
 void Transaction::judge(Time now) {
   if (definition_->form == Form::table) return;
-  if (phase == Phase::running && steps_.empty()) {
-    note(EventKind::transaction_completed);
-    phase = Phase::completed;
-  }
+  make_undos_ready(now);
+  if (phase == Phase::running && steps_.empty()) complete_when_quiet();
   while (phase == Phase::running)
     if (!judge_join(now)) return;
   judge_turn(now);
 }
 
-// Need "all": met when every task is done. One that settled without being done fails the step: at once with siblings
-// cancel, when all have settled with drain.
-bool Transaction::judge_join(Time now) {
-  bool all_done = true, all_settled = true, one_lost = false;
-  for (const Task& t : current()) {
-    all_done &= t.outcome() == Outcome::done;
-    all_settled &= t.settled;
-    one_lost |= t.settled && t.outcome() != Outcome::done;
-  }
-  if (all_done) {
-    note(EventKind::step_met);
-    if (step + 1 < steps_.size()) {
-      enter(step + 1, now);
-    } else {
-      note(EventKind::transaction_completed);
-      phase = Phase::completed;
+// Semantics section 4. "all": every task that is not optional is done, and every task has settled. Otherwise: enough
+// tasks, or enough weight, is done; an optional task counts like any other, but only by being done.
+bool Transaction::need_met(std::size_t index, Open open) const {
+  const Need& need = rules(index).need;
+  std::uint64_t reached = 0;
+  for (const Task& t : steps_[index]) {
+    const bool done = t.settled ? t.outcome() == Outcome::done : open == Open::supposed_done;
+    if (need.kind == Need::Kind::all) {
+      if (!done && !(t.settled && t.rules->optional)) return false;
+    } else if (done) {
+      reached += need.kind == Need::Kind::weight ? t.rules->weight : 1;
     }
+  }
+  return need.kind == Need::Kind::all || reached >= need.amount;
+}
+
+bool Transaction::judge_join(Time now) {
+  if (met_[step]) {  // the last one: leftovers may have settled
+    complete_when_quiet();
+    return false;
+  }
+  bool all_settled = true;
+  for (const Task& t : current()) all_settled &= t.settled;
+  if (need_met(step, Open::left_aside)) {
+    if (rules(step).leftover == Leftover::drain && !all_settled) return false;
+    meet(now);
     return true;
   }
-  if (!one_lost || (rules(step).siblings == Siblings::drain && !all_settled)) return false;
-  const auto decided = *failure;
-  fail_step(decided.first, decided.second, now);
+  if (!hopeless(step) || (rules(step).siblings == Siblings::drain && !all_settled)) return false;
+  const auto decided_by = *failure;
+  fail_step(decided_by.first, decided_by.second, now);
   return true;
+}
+
+void Transaction::meet(Time now) {
+  note(EventKind::step_met);
+  met_[step] = true;
+  for (Task& t : current()) t.counted = t.outcome() == Outcome::done;
+  if (rules(step).leftover != Leftover::keep) stop_open_tasks(step);
+  make_undos_ready(now);
+  if (step + 1 < steps_.size())
+    enter(step + 1, now);
+  else
+    complete_when_quiet();
+}
+
+// The event that decides the last join fixes the outcome; the terminal event waits until every task is settled and
+// every due undo is acknowledged.
+void Transaction::complete_when_quiet() {
+  bool quiet = true;
+  for (const auto& tasks : steps_)
+    for (const Task& t : tasks) quiet &= t.settled && (!t.undo_due || t.undone);
+  if (quiet) {
+    note(EventKind::transaction_completed);
+    phase = Phase::completed;
+  } else if (!decided) {
+    note(EventKind::outcome_decided);
+  }
+  decided = true;
 }
 
 void Transaction::fail_step(TaskRef task, std::string code, Time now) {
   note(EventKind::step_failed);
   failure = std::pair(task, std::move(code));
-  stop_open_tasks();
+  stop_open_tasks(step);
   begin_compensation(now);
 }
 
+// What decides a failure is the task whose end put the need out of reach.
 void Transaction::settle(TaskRef ref, Task& task, const std::string& code) {
   task.settled = true;
   task.action.ready_at.reset();
-  if (phase == Phase::running && !failure && task.outcome() != Outcome::withdrawn) failure = std::pair(ref, code);
+  if (phase != Phase::running || failure || met_[ref.step] || task.outcome() == Outcome::withdrawn) return;
+  if (hopeless(ref.step)) failure = std::pair(ref, code);
 }
 
-void Transaction::stop_open_tasks() {
-  for (std::size_t i = 0; i < current().size(); ++i) {
-    Task& t = current()[i];
-    const TaskRef ref{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(i), 0};
+void Transaction::stop_open_tasks(std::size_t index) {
+  for (std::size_t i = 0; i < steps_[index].size(); ++i) {
+    Task& t = steps_[index][i];
+    const TaskRef ref{static_cast<std::uint16_t>(index), static_cast<std::uint16_t>(i), 0};
     if (t.action.open())
       t.action.hand_outs.back().asked_to_stop = true;
     else if (!t.settled)
@@ -157,7 +193,7 @@ void Transaction::after_failure(const Found& found, const std::string& code, boo
 void Transaction::begin_compensation(Time now) {
   note(EventKind::compensation_started);
   phase = Phase::compensating;
-  stop_open_tasks();
+  for (std::size_t s = 0; s <= step; ++s) stop_open_tasks(s);
   make_undos_ready(now);
 }
 
@@ -176,12 +212,18 @@ void Transaction::judge_turn(Time now) {
   }
 }
 
-// Never beside an open lease of its task: only what has settled is undone.
+// Never beside an open lease of its task: only what has settled is undone. In a compensation by turns, everything that
+// happened; before it, whatever a met join did not count, unless it says to ignore that.
 void Transaction::make_undos_ready(Time now) {
-  for (Task& t : current()) {
-    if (t.undo_due || !t.settled || !t.may_have_happened() || !t.rules->undo) continue;
-    t.undo_due = true;
-    t.undo.ready_at = now;
+  for (std::size_t s = 0; s < steps_.size(); ++s) {
+    const bool turn = phase == Phase::compensating && s == step;
+    const bool late = phase == Phase::running && met_[s] && rules(s).late_success == LateSuccess::compensate;
+    for (Task& t : steps_[s]) {
+      if (t.undo_due || !t.settled || !t.may_have_happened() || !t.rules->undo) continue;
+      if (!turn && !(late && !t.counted)) continue;
+      t.undo_due = true;
+      t.undo.ready_at = now;
+    }
   }
 }
 

@@ -233,7 +233,10 @@ class SideBySide {
     for (std::size_t i = 0; i < definition.steps.size(); ++i)
       for (std::size_t t = 0; t < definition.steps[i].tasks.size(); ++t)
         expect_equal_task(TaskRef{static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(t), 0});
-    if (s.phase != engine::Phase::compensated) return;
+    if (s.phase == engine::Phase::running || s.phase == engine::Phase::completed) {
+      EXPECT_EQ(model_.decided, s.outcome_decided);
+    }
+    if (!s.ended()) return;
     std::vector<TaskRef> named;
     for (const NotUndone& n : s.not_undone) named.push_back(n.task);
     EXPECT_EQ(model_.not_undone(), named);
@@ -251,6 +254,8 @@ class SideBySide {
     EXPECT_EQ(static_cast<int>(t.outcome()), static_cast<int>(outcome)) << ref.step << "/" << ref.task;
     EXPECT_EQ(t.action.attempts(), other.attempt);
     EXPECT_EQ(t.undo.attempts(), other.undo_attempt);
+    EXPECT_EQ(t.counted, live_.has(TaskBit::counted, ref)) << ref.step << "/" << ref.task;
+    EXPECT_EQ(t.undo_due, live_.has(TaskBit::undo_due, ref)) << ref.step << "/" << ref.task;
     EXPECT_EQ(t.undone, live_.has(TaskBit::undone, ref));
     EXPECT_EQ(t.undo_found, other.undo_found);
     EXPECT_EQ(t.given_up, other.undo_status == engine::UndoStatus::incident);

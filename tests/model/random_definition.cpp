@@ -2,6 +2,7 @@
 #include "tests/model/random_definition.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace dta::model {
 namespace {
@@ -56,7 +57,26 @@ std::string task(Chance& chance, std::size_t step, std::size_t index, const std:
     text += fmt::format(",\"undo\":{{\"queue\":\"u{}\",\"timeouts\":{},\"retry\":{}}}", chance.below(2),
                         timeouts(chance, true), retry(chance, true));
   if (chance.one_in(3)) text += ",\"input\":" + input(chance, step, widths);
+  if (chance.one_in(5)) text += ",\"optional\":true";
+  if (chance.one_in(3)) text += fmt::format(",\"weight\":{}", 1 + chance.below(3));
   return text + "}";
+}
+
+// Members of a join; a need only as high as `tasks` reach.
+std::string join(Chance& chance, std::size_t tasks) {
+  std::vector<std::string> members;
+  if (tasks > 0 && chance.one_in(2)) {
+    const std::size_t amount = 1 + chance.below(tasks);
+    members.push_back(chance.one_in(3)   ? std::string("\"need\":\"any\"")
+                      : chance.one_in(2) ? fmt::format("\"need\":{{\"at_least\":{}}}", amount)
+                                         : fmt::format("\"need\":{{\"weight\":{}}}", amount));
+  }
+  if (chance.one_in(2)) members.push_back(fmt::format("\"siblings\":\"{}\"", chance.one_in(3) ? "cancel" : "drain"));
+  if (!chance.one_in(3))
+    members.push_back(fmt::format("\"leftover\":\"{}\"", chance.of(std::vector{"cancel", "drain", "keep"})));
+  if (chance.one_in(3)) members.push_back("\"late_success\":\"ignore\"");
+  if (chance.one_in(5)) members.push_back(fmt::format("\"deadline\":\"{}\"", chance.of(kLengths)));
+  return fmt::format("{{{}}}", fmt::join(members, ","));
 }
 
 }  // namespace
@@ -66,11 +86,10 @@ std::string random_steps(Chance& chance, const std::string& name) {
   for (std::size_t& width : widths) width = chance.one_in(10) ? 0 : 1 + chance.below(3);
   std::string steps;
   for (std::size_t s = 0; s < widths.size(); ++s) {
-    std::string tasks, join;
+    std::string tasks;
     for (std::size_t t = 0; t < widths[s]; ++t) tasks += (t == 0 ? "" : ",") + task(chance, s, t, widths);
-    if (chance.one_in(2)) join += fmt::format("\"siblings\":\"{}\"", chance.one_in(3) ? "cancel" : "drain");
-    if (chance.one_in(5)) join += fmt::format("{}\"deadline\":\"{}\"", join.empty() ? "" : ",", chance.of(kLengths));
-    steps += fmt::format("{}{{\"name\":\"s{}\",\"join\":{{{}}},\"tasks\":[{}]}}", s == 0 ? "" : ",", s, join, tasks);
+    steps += fmt::format("{}{{\"name\":\"s{}\",\"join\":{},\"tasks\":[{}]}}", s == 0 ? "" : ",", s,
+                         join(chance, widths[s]), tasks);
   }
   const bool can_name = !widths.empty() && widths[0] > 0;
   return fmt::format("{{\"name\":\"{}\",\"version\":1{},\"steps\":[{}]{}}}", name,

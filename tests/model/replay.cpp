@@ -89,6 +89,9 @@ std::optional<std::string> Replay::cause(const RecordedEvent& event) {
           return unless(transaction_.keep_detail(e.attempt.lease), "the lease is not open");
         } else if constexpr (std::is_same_v<E, LateResult>) {
           return unless(transaction_.report_late(e.attempt.lease, e.succeeded, now), "its lease has not timed out");
+        } else if constexpr (std::is_same_v<E, StepMet>) {
+          // Only a deadline that ends the draining of leftovers meets a join without a result.
+          return unless(transaction_.pass_deadline(now), "nothing has met the step");
         } else if constexpr (std::is_same_v<E, StepFailed>) {
           return unless(e.code == "dta.deadline" && transaction_.pass_deadline(now), "nothing has made the step fail");
         } else if constexpr (std::is_same_v<E, CompensationStarted>) {

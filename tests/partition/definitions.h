@@ -17,6 +17,12 @@ inline constexpr const char* kOne = R"({"name":"one","version":1,"steps":[
     "retry":{"max_attempts":3,"first":"1s","rate":2,"jitter":0},
     "timeouts":{"attempt":"30s","heartbeat":"5s"}}]}]})";
 
+// The first of two is enough; the other is a leftover then.
+inline constexpr const char* kAny = R"({"name":"any","version":1,"steps":[
+  {"name":"s","join":{"need":"any"},"tasks":[
+    {"name":"x","queue":"qx"},{"name":"y","queue":"qy","undo":{"queue":"uy"}}]}],
+  "output":"/steps/s/x/output"})";
+
 // Several tasks of one queue in one step.
 inline constexpr const char* kMany = R"({"name":"many","version":1,"steps":[
   {"name":"s","tasks":[{"name":"t1","queue":"m"},{"name":"t2","queue":"m"},{"name":"t3","queue":"m"},{"name":"t4","queue":"m"}]}]})";

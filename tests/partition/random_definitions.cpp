@@ -35,7 +35,20 @@ std::string task(Random& random, std::size_t step, std::size_t index, const std:
                 ? ",\"input\":{\"missing\":\"/input/nowhere\"}"
                 : ",\"input\":{\"n\":\"/input/n\",\"before\":{\"$first\":[" + output + ",{\"$literal\":null}]}}";
   }
+  if (one_in(random, 6)) text += ",\"optional\":true";
+  if (one_in(random, 4)) text += fmt::format(",\"weight\":{}", 1 + below(random, 3));
   return text + "}";
+}
+
+std::string join(Random& random, std::size_t tasks) {
+  constexpr const char* kLeftover[] = {"cancel", "drain", "keep"};
+  std::string text = one_in(random, 3) ? "\"siblings\":\"drain\"" : "\"siblings\":\"cancel\"";
+  if (one_in(random, 2))
+    text += fmt::format(",\"need\":{{\"{}\":{}}}", one_in(random, 2) ? "at_least" : "weight", 1 + below(random, tasks));
+  text += fmt::format(",\"leftover\":\"{}\"", kLeftover[below(random, 3)]);
+  if (one_in(random, 4)) text += ",\"late_success\":\"ignore\"";
+  if (one_in(random, 4)) text += fmt::format(",\"deadline\":\"{}\"", duration(random));
+  return text;
 }
 
 }  // namespace
@@ -47,9 +60,8 @@ std::string random_steps(Random& random, const std::string& name) {
   for (std::size_t s = 0; s < widths.size(); ++s) {
     std::string tasks;
     for (std::size_t t = 0; t < widths[s]; ++t) tasks += (t == 0 ? "" : ",") + task(random, s, t, widths);
-    std::string join = one_in(random, 3) ? "\"siblings\":\"drain\"" : "\"siblings\":\"cancel\"";
-    if (one_in(random, 4)) join += fmt::format(",\"deadline\":\"{}\"", duration(random));
-    steps += fmt::format("{}{{\"name\":\"s{}\",\"join\":{{{}}},\"tasks\":[{}]}}", s == 0 ? "" : ",", s, join, tasks);
+    steps += fmt::format("{}{{\"name\":\"s{}\",\"join\":{{{}}},\"tasks\":[{}]}}", s == 0 ? "" : ",", s,
+                         join(random, widths[s]), tasks);
   }
   return fmt::format("{{\"name\":\"{}\",\"version\":1{},\"steps\":[{}],\"output\":\"/input\"}}", name,
                      one_in(random, 3) ? ",\"expires_after\":\"60s\"" : "", steps);

@@ -135,6 +135,36 @@ TEST(Partition, AnswersAWaitingCallerWithTheDurableOutcome) {
   EXPECT_EQ(d.partition().next_due(), Time::never()) << "nobody waits any more";
 }
 
+// The last join decides the outcome; the leftover settles, and is undone, long after the caller was told.
+TEST(Partition, AnswersAWaitingCallerWhenTheLastJoinIsDecided) {
+  Driver d;
+  publish(d, kAny);
+  const auto starter = d.submit<TransactionSummary>(start_of("t", "any", "{}", Duration{10'000}));
+  d.write();
+  const server::HandOut x = take(d, "qx"), y = take(d, "qy");
+  const auto result = d.submit<server::ResultsReply>(results_of({completed(x.token, "7")}));
+  ASSERT_TRUE(d.begin_write());
+  EXPECT_FALSE(starter.given()) << "decided, but not durable";
+  d.finish_write();
+  ASSERT_TRUE(result.ok() && starter.ok());
+  EXPECT_EQ(starter->outcome, "completed");
+  EXPECT_EQ(starter->phase, "running");
+  EXPECT_EQ(starter->output, "7");
+  EXPECT_EQ(d.ask<TransactionSummary>(cancel_of("t")).code(), ErrorCode::closed);
+  d.expect_consistent();
+
+  // Who asks now is answered at once, also after a crash; the leftover is still there and is undone.
+  d.crash(Fate::durable);
+  EXPECT_TRUE(d.ask<TransactionReply>(get_of("t", Duration{10'000})).ok());
+  EXPECT_EQ(d.ask<TransactionSummary>(start_of("t", "any", "{}", Duration{10'000}))->outcome, "completed");
+  EXPECT_EQ(status_of(d, "t"), "running");
+  EXPECT_TRUE(report(d, completed(y.token, "8")));
+  EXPECT_TRUE(report(d, completed(take(d, "uy").token)));
+  EXPECT_EQ(status_of(d, "t"), "completed");
+  EXPECT_EQ(d.ask<TransactionSummary>(start_of("t", "any", "{}"))->output, "7");
+  d.expect_consistent();
+}
+
 TEST(Partition, AnswersAWaitingCallerWhenItsTimeIsOver) {
   Driver d;
   publish(d, kPair);

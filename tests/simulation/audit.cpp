@@ -26,6 +26,23 @@ std::uint64_t lease_of(const std::string& token) {
   return sequence;
 }
 
+// Whether the join of the step was met without the task: its undo may run at any time after that.
+bool left_over(const std::vector<model::Logged>& events, const Step& step, const TaskRef& ref) {
+  bool met = false, done = false, counted = false;
+  for (const model::Logged& logged : events) {
+    if (const auto* join = std::get_if<StepMet>(&logged.event.event); join != nullptr && join->step == ref.step) {
+      met = true;
+      counted = done;
+    }
+    const auto* completed = std::get_if<TaskCompleted>(&logged.event.event);
+    if (completed == nullptr || completed->attempt.task != ref || completed->attempt.action != Action::perform)
+      continue;
+    done = true;
+    if (met && step.leftover == Leftover::keep) counted = true;
+  }
+  return met && !counted && step.late_success == LateSuccess::compensate;
+}
+
 std::string key_of(const std::string& id, const Step& step, const Task& task) {
   return fmt::format("{}/{}/{}/0/1/do/1", id, step.name, task.name);
 }
@@ -56,19 +73,19 @@ void World::check_hand_out(const server::HandOut& task) {
   if (task.idempotency_key != key) fail(task.idempotency_key + " should be " + key);
   if (inputs_.try_emplace(action, task.input).first->second != task.input)
     fail(key + " is handed out with another input");
-  if (task.action == Action::undo) check_undo(task);
+  if (task.action == Action::undo) check_undo(task, left_over(events, step, leased->task));
 }
 
-// (2), from the outside: when an undo is asked for, nothing that a later step did is left. And it is told what was
-// done.
-void World::check_undo(const server::HandOut& task) {
+// (2), from the outside: when an undo is asked for, nothing that a later step did is left, unless it is of a leftover.
+// And it is told what was done.
+void World::check_undo(const server::HandOut& task, bool is_left_over) {
   const Definition& definition = *definition_of(task.transaction);
   bool later = false;
   for (const Step& step : definition.steps) {
     for (const Task& other : step.tasks) {
       const Ledger::Entry* entry = ledger_.find(key_of(task.transaction, step, other));
       if (entry == nullptr) continue;
-      if (later && other.undo && entry->effect && !entry->undone)
+      if (later && !is_left_over && other.undo && entry->effect && !entry->undone)
         fail(fmt::format("{} is asked for while {}/{} is not undone", task.idempotency_key, step.name, other.name));
       const bool own = step.name == task.step && other.name == task.task;
       if (own && task.output && *task.output != (entry->output.empty() ? "null" : entry->output))
@@ -151,21 +168,30 @@ void World::check_effects(const std::string& id, const model::Transaction& trans
       if (handed != inputs_.end() && handed->second != transaction.task(ref).input)
         fail(key + " was handed out with an input that the definition does not give");
       const bool stands = entry != nullptr && entry->effect && !entry->undone;
-      if (transaction.phase == model::Phase::completed && !stands)
-        fail(id + " is completed, but " + key + " is not there");
-      if (transaction.phase != model::Phase::compensated || !stands) continue;
+      if (transaction.phase == model::Phase::completed) {
+        const bool counted = transaction.task(ref).counted;
+        if (counted && !stands) fail(id + " is completed, but " + key + " is not there");
+        if (counted || definition.steps[s].late_success == LateSuccess::ignore) continue;
+      } else if (transaction.phase != model::Phase::compensated) {
+        continue;
+      }
+      if (!stands) continue;
       if (std::find(left.begin(), left.end(), ref) == left.end())
-        fail(id + " is compensated, but " + key + " is still there and is not named");
+        fail(id + " has ended, but " + key + " is still there and is not named");
       else if (definition.steps[s].tasks[t].undo)
-        fail(id + " is compensated, but " + key + " was never undone");
+        fail(id + " has ended, but " + key + " was never undone");
     }
   // What the terminal event names is what is left, and nothing else.
   for (const model::Logged& logged : host_.history(id))
-    if (const auto* end = std::get_if<TransactionCompensated>(&logged.event.event)) {
-      std::vector<TaskRef> named;
-      for (const NotUndone& n : end->not_undone) named.push_back(n.task);
-      if (named != left) fail(id + " names other tasks as not undone than are left");
-    }
+    std::visit(
+        [&]<class E>(const E& e) {
+          if constexpr (requires { e.not_undone; }) {
+            std::vector<TaskRef> named;
+            for (const NotUndone& n : e.not_undone) named.push_back(n.task);
+            if (named != left) fail(id + " names other tasks as not undone than are left");
+          }
+        },
+        logged.event.event);
 }
 
 void World::cover(const std::vector<model::Logged>& events) {

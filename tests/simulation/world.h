@@ -98,7 +98,7 @@ class World {
 
   // ---- audit.cpp
   void check_hand_out(const server::HandOut& task);
-  void check_undo(const server::HandOut& task);
+  void check_undo(const server::HandOut& task, bool is_left_over);
   void check_answer(const server::TaskResult& result, const schema::Status& answer);
   void check_host();
   void check_end();
