@@ -1,4 +1,4 @@
-// dta tx: start, show, list, history, cancel, append.
+// dta tx: start, show, list, history, cancel, terminate, resolve, append.
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -102,16 +102,32 @@ int history(const Session& session, const HistoryArguments& a) {
   return 0;
 }
 
-struct CancelArguments {
-  std::string id, reason, who, request_id;
+struct ControlArguments {
+  std::string id, reason, who, request_id, resolution;
+  std::uint32_t incident = 0;
 };
 
-int cancel(const Session& session, const CancelArguments& a) {
+CancelOptions said_by(const ControlArguments& a) {
   const char* user = std::getenv("USER");
   const std::string who = !a.who.empty() || user == nullptr ? a.who : user;
-  const Cancelled answer = session.client().cancel(a.id, {.reason = a.reason, .who = who, .request_id = a.request_id});
+  return {.reason = a.reason, .who = who, .request_id = a.request_id};
+}
+
+int show_standing(const Session& session, const Cancelled& answer) {
   print_line(session.json ? answer.json : answer.id + "  " + answer.status + "  at " + std::to_string(answer.sequence));
   return 0;
+}
+
+int cancel(const Session& session, const ControlArguments& a) {
+  return show_standing(session, session.client().cancel(a.id, said_by(a)));
+}
+
+int terminate(const Session& session, const ControlArguments& a) {
+  return show_standing(session, session.client().terminate(a.id, said_by(a)));
+}
+
+int resolve(const Session& session, const ControlArguments& a) {
+  return show_standing(session, session.client().resolve(a.id, a.incident, a.resolution, said_by(a)));
 }
 
 struct AppendArguments {
@@ -207,14 +223,35 @@ void add_history(CLI::App& tx, Session& session) {
   verb->footer("Example:\n  dta tx history o-17 --json | jq 'select(.kind==\"task_failed\")'");
 }
 
-void add_cancel(CLI::App& tx, Session& session) {
-  auto [verb, a] =
-      add_verb<CancelArguments>(tx, session, "cancel", "Cancel a transaction: what was done is undone", cancel);
+void add_said(CLI::App* verb, ControlArguments& a) {
+  verb->add_option("--reason", a.reason, "Why; kept in the history")->required();
+  verb->add_option("--who", a.who, "Who asks for it; $USER when left out");
+  verb->add_option("--request-id", a.request_id, "Id of this request; the same id again gets the same answer");
+}
+
+void add_control(CLI::App& tx, Session& session) {
+  {
+    auto [verb, a] =
+        add_verb<ControlArguments>(tx, session, "cancel", "Cancel a transaction: what was done is undone", cancel);
+    verb->add_option("ID", a->id, "Id of the transaction")->required();
+    add_said(verb, *a);
+    verb->footer("Example:\n  dta tx cancel o-17 --reason 'customer called'");
+  }
+  {
+    auto [verb, a] = add_verb<ControlArguments>(tx, session, "terminate",
+                                                "Stop a transaction at once: nothing is undone", terminate);
+    verb->add_option("ID", a->id, "Id of the transaction")->required();
+    add_said(verb, *a);
+    verb->footer("Example:\n  dta tx terminate o-17 --reason 'settled by hand'");
+  }
+  auto [verb, a] = add_verb<ControlArguments>(tx, session, "resolve", "Decide what becomes of an incident", resolve);
   verb->add_option("ID", a->id, "Id of the transaction")->required();
-  verb->add_option("--reason", a->reason, "Why; kept in the history")->required();
-  verb->add_option("--who", a->who, "Who asks for it; $USER when left out");
-  verb->add_option("--request-id", a->request_id, "Id of this request; the same id again gets the same answer");
-  verb->footer("Example:\n  dta tx cancel o-17 --reason 'customer called'");
+  verb->add_option("INCIDENT", a->incident, "Number of the incident, as 'dta tx show' lists it")->required();
+  verb->add_option("RESOLUTION", a->resolution, "retry, force_done, give_up or accept")
+      ->required()
+      ->check(CLI::IsMember({"retry", "force_done", "give_up", "accept"}));
+  add_said(verb, *a);
+  verb->footer("Example:\n  dta tx resolve o-17 1 retry --reason 'the carrier is back'");
 }
 
 void add_append(CLI::App& tx, Session& session) {
@@ -239,7 +276,7 @@ void add_transactions(CLI::App& app, Session& session) {
   add_show(*tx, session);
   add_list(*tx, session);
   add_history(*tx, session);
-  add_cancel(*tx, session);
+  add_control(*tx, session);
   add_append(*tx, session);
 }
 

@@ -188,13 +188,34 @@ void Client::list_all(ListFilter filter, const std::function<bool(const Transact
   } while (!filter.cursor.empty());
 }
 
-Cancelled Client::cancel(std::string_view id, const CancelOptions& options) {
+namespace {
+
+JsonObject control_body(const CancelOptions& options) {
   JsonObject body;
   body.add("reason", options.reason);
   if (!options.who.empty()) body.add("who", options.who);
   body.add("request_id", options.request_id.empty() ? client::random_id() : options.request_id);
-  const std::string answer = impl_->send("POST", transaction_path(id) + "/cancel", body.text());
+  return body;
+}
+
+}  // namespace
+
+Cancelled Client::cancel(std::string_view id, const CancelOptions& options) {
+  const std::string answer = impl_->send("POST", transaction_path(id) + "/cancel", control_body(options).text());
   return client::read_cancelled(client::parse_answer(answer));
+}
+
+Cancelled Client::terminate(std::string_view id, const CancelOptions& options) {
+  const std::string answer = impl_->send("POST", transaction_path(id) + "/terminate", control_body(options).text());
+  return client::read_cancelled(client::parse_answer(answer));
+}
+
+Cancelled Client::resolve(std::string_view id, std::uint32_t incident, std::string_view resolution,
+                          const CancelOptions& options) {
+  JsonObject body = control_body(options);
+  body.add("resolution", resolution);
+  const std::string path = transaction_path(id) + "/incidents/" + std::to_string(incident) + "/resolve";
+  return client::read_cancelled(client::parse_answer(impl_->send("POST", path, body.text())));
 }
 
 Appended Client::append(std::string_view id, const Expected& expected, std::vector<NewEvent> events) {

@@ -72,6 +72,17 @@ struct Cancel {
   std::string reason, who;
 };
 
+// Stops at once: nothing is undone, the terminal event names what may have happened.
+struct Terminate {
+  std::string reason, who;
+};
+
+struct Resolve {
+  std::uint32_t incident = 1;
+  schema::IncidentResolution resolution = schema::IncidentResolution::retry;
+  std::string reason, who;
+};
+
 // Table form. `expected`: the sequence the caller believes in; nothing: any.
 struct Append {
   struct Item {
@@ -81,6 +92,7 @@ struct Append {
   std::vector<Item> items;
 };
 
-using Command = std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Append>;
+using Command =
+    std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve, Append>;
 
 }  // namespace dta::engine

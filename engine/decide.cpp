@@ -92,13 +92,19 @@ struct Decide {
     if (d.s.outcome_decided) return refuse(ErrorCode::closed, "the last join is decided: the transaction completes");
     if (d.s.phase == Phase::compensating) return refuse(ErrorCode::closed, "the transaction is already compensating");
     if (d.s.form == Form::table) {
-      d.emit(TransactionTerminated{command.reason, command.who});
+      d.emit(TransactionTerminated{command.reason, command.who, {}});
       return {};
     }
     begin_compensation(d, CompensationCause::cancelled, command.reason, command.who);
     judge(d);
     return {};
   }
+  Status operator()(const Terminate& command) const {
+    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
+    d.emit(TransactionTerminated{command.reason, command.who, not_undone(d, NotUndoneReason::terminated)});
+    return {};
+  }
+  Status operator()(const Resolve& command) const { return resolve_incident(d, command); }
   Status operator()(const Append& command) const { return append(d, command); }
 };
 

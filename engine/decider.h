@@ -38,9 +38,10 @@ void fire_step_timers(Decider& d);
 // compensation.cpp
 void begin_compensation(Decider& d, schema::CompensationCause cause, std::string reason, std::string who);
 void judge_compensation(Decider& d);
-// What the terminal event names: what happened and should be undone, but cannot be. In a compensation that is everything,
-// else what a met join did not count.
-std::vector<schema::NotUndone> not_undone(const Decider& d);
+schema::Status resolve_incident(Decider& d, const Resolve& command);
+// What the terminal event names: what happened and should be undone, but is not. In a compensation or at a termination
+// (`reason` terminated) that is everything, else what a met join did not count.
+std::vector<schema::NotUndone> not_undone(const Decider& d, schema::NotUndoneReason reason);
 // table.cpp
 void begin_table(Decider& d);  // the initial state may be an end
 schema::Status append(Decider& d, const Append& command);

@@ -157,10 +157,32 @@ class Apply {
   void operator()(const TransactionTerminated& e) {
     s_.reason = e.reason;
     s_.who = e.who;
+    s_.not_undone = e.not_undone;
     end(Phase::terminated);
+    settle_everything();
   }
   void operator()(const IncidentRaised& e) {
     s_.incidents.push_back(Incident{e.number, e.kind, e.task, e.code, e.message, true});
+  }
+  void operator()(const IncidentResolved& e) {
+    Incident& incident = s_.incidents[e.number - 1];
+    incident.open = false;
+    if (incident.kind != IncidentKind::undo_failed) return;
+    TaskState& t = task(incident.task);
+    switch (e.resolution) {
+      case IncidentResolution::retry:
+        t.undo_status = UndoStatus::ready;
+        t.undo_at = at_;
+        return;
+      case IncidentResolution::force_done:
+        set(TaskBit::undone, m_.flat(incident.task));
+        t.undo_status = UndoStatus::done;
+        return;
+      case IncidentResolution::give_up:
+      case IncidentResolution::accept:  // after the end
+        t.undo_status = UndoStatus::given_up;
+        return;
+    }
   }
   void operator()(const Transitioned& e) {
     s_.table_state = e.to;
@@ -249,6 +271,20 @@ class Apply {
       if (lease.action == Action::perform && lease.task.step == index) lease.stop_asked = true;
   }
 
+  // Nobody is waited for any more: a lease that was open may have acted, and what its worker still sends is late. An undo
+  // that was under way is not acknowledged, and is handed out no more.
+  void settle_everything() {
+    for (const Lease& lease : s_.leases)
+      if (lease.action == Action::perform) {
+        set(TaskBit::maybe, m_.flat(lease.task));
+        s_.tasks[m_.flat(lease.task)].status = TaskStatus::ready;
+      }
+    s_.leases.clear();
+    for (std::size_t step = 0; step < m_.definition().steps.size(); ++step) stop_open_tasks(step);
+    for (TaskState& t : s_.tasks)
+      if (t.undo_status == UndoStatus::ready || t.undo_status == UndoStatus::leased) t.undo_status = UndoStatus::idle;
+  }
+
   void end(Phase phase) {
     s_.phase = phase;
     s_.ended_at = at_;
@@ -306,6 +342,12 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
   if (!std::visit(place_is_valid, event.event))
     return refuse(ErrorCode::illegal_event, kind + " names a step, task or transition that the definition does not have");
   if (!legal(bits, masks_of(machine, event.event))) return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
+  const auto* resolved = std::get_if<IncidentResolved>(&event.event);
+  if (resolved != nullptr &&
+      (resolved->number == 0 || resolved->number > state.incidents.size() || !state.incidents[resolved->number - 1].open))
+    return refuse(ErrorCode::illegal_event, kind + " names an incident that is not open");
+  if (resolved != nullptr && !fits(state, state.incidents[resolved->number - 1], resolved->resolution))
+    return refuse(ErrorCode::illegal_event, kind + " says what cannot be said of this incident");
   const auto* undone = std::get_if<StepUndone>(&event.event);
   if (undone != nullptr && undone->step != state.step)
     return refuse(ErrorCode::illegal_event, kind + " is out of order: compensation goes backwards step by step");

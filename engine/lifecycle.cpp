@@ -136,6 +136,7 @@ struct RowOf {
     return Row(machine).needs(TransactionBit::started).open().sets(TransactionBit::terminated).take();
   }
   Masks operator()(const IncidentRaised&) const { return Row(machine).needs(TransactionBit::started).take(); }
+  Masks operator()(const IncidentResolved&) const { return Row(machine).needs(TransactionBit::started).take(); }
   Masks operator()(const Transitioned& e) const {
     Masks masks = Row(machine).needs(TransactionBit::started).open().take();
     const auto bit = [&](std::size_t state) { return static_cast<std::uint32_t>(machine.state_bit(state)); };

@@ -79,7 +79,8 @@ bool quiet(const Decider& d) {
     const Step& step = d.m.step(index);
     for (std::size_t i = 0; i < step.tasks.size(); ++i) {
       const TaskState& t = d.s.tasks[step.first_task + i];
-      if (t.status != TaskStatus::settled || (t.undo_status != UndoStatus::idle && t.undo_status != UndoStatus::done))
+      if (t.status != TaskStatus::settled || t.undo_status == UndoStatus::ready ||
+          t.undo_status == UndoStatus::leased || t.undo_status == UndoStatus::incident)
         return false;
     }
   }
@@ -97,7 +98,7 @@ void complete(Decider& d) {
   }
   TransactionCompleted event;
   if (!d.s.outcome_decided) event.output = resolve_output(d);
-  event.not_undone = not_undone(d);
+  event.not_undone = not_undone(d, NotUndoneReason::no_undo);
   d.emit(std::move(event));
 }
 

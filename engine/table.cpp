@@ -57,7 +57,7 @@ void end_if_due(Decider& d) {
   switch (d.m.definition().states[d.s.table_state].end) {
     case StateEnd::none: return;
     case StateEnd::completed: d.emit(TransactionCompleted{}); return;
-    case StateEnd::terminated: d.emit(TransactionTerminated{"the definition ends here", {}}); return;
+    case StateEnd::terminated: d.emit(TransactionTerminated{"the definition ends here", {}, {}}); return;
   }
 }
 
@@ -97,7 +97,7 @@ void expire_table(Decider& d) {
     take(d, *expired, {}, {});
     if (!d.s.ended()) return;
   } else {
-    d.emit(TransactionTerminated{"expired", {}});
+    d.emit(TransactionTerminated{"expired", {}, {}});
   }
 }
 

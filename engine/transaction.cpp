@@ -28,6 +28,11 @@ const Lease* State::lease(Sequence wanted) const {
   return it == leases.end() ? nullptr : &*it;
 }
 
+bool fits(const State& state, const Incident& incident, schema::IncidentResolution resolution) {
+  const bool undo_waits = incident.kind == schema::IncidentKind::undo_failed && !state.ended();
+  return undo_waits != (resolution == schema::IncidentResolution::accept);
+}
+
 std::string_view outcome(const State& state) {
   DTA_ASSERT(state.outcome_decided);
   return to_string(state.ended() ? state.phase : Phase::completed);

@@ -47,6 +47,7 @@ enum class UndoStatus : std::uint8_t {
   leased = 2,
   done = 3,
   incident = 4,  // a person must act
+  given_up = 5,  // a person decided so; the terminal event names it
 };
 
 struct TaskState {
@@ -138,6 +139,10 @@ struct State {
   const Lease* lease(Sequence sequence) const;
   bool operator==(const State&) const = default;
 };
+
+// Whether a person may say this of that incident: an undo that failed waits for one of three words; after the end, and of
+// an effect that came after its undo, only the attention of people is left to change.
+bool fits(const State& state, const Incident& incident, schema::IncidentResolution resolution);
 
 // The outcome once it is decided: "completed" also while leftovers are still open.
 std::string_view outcome(const State& state);

@@ -105,6 +105,8 @@ class Decoder {
         return take(*static_cast<const wire::TransactionCompensated*>(table));
       case wire::Body::TransactionTerminated:
         return take(*static_cast<const wire::TransactionTerminated*>(table));
+      case wire::Body::IncidentResolved:
+        return take(*static_cast<const wire::IncidentResolved*>(table));
       case wire::Body::IncidentRaised:
         return take(*static_cast<const wire::IncidentRaised*>(table));
       case wire::Body::Transitioned:
@@ -191,13 +193,17 @@ class Decoder {
     if (t.not_undone() == nullptr) return list;
     list.reserve(t.not_undone()->size());
     for (const wire::Left* left : *t.not_undone())
-      list.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::given_up, "reason")});
+      list.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::terminated, "reason")});
     return list;
   }
   Event take(const wire::TransactionCompleted& t) { return TransactionCompleted{payload(t.output()), not_undone(t)}; }
   Event take(const wire::TransactionCompensated& t) { return TransactionCompensated{not_undone(t)}; }
-  static Event take(const wire::TransactionTerminated& t) {
-    return TransactionTerminated{text(t.reason()), text(t.who())};
+  Event take(const wire::TransactionTerminated& t) {
+    return TransactionTerminated{text(t.reason()), text(t.who()), not_undone(t)};
+  }
+  Event take(const wire::IncidentResolved& t) {
+    return IncidentResolved{t.number(), checked(t.resolution(), IncidentResolution::accept, "resolution"),
+                            text(t.reason()), text(t.who())};
   }
   Event take(const wire::IncidentRaised& t) {
     return IncidentRaised{t.number(), checked(t.kind(), IncidentKind::effect_after_undo, "kind of incident"),

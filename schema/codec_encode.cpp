@@ -174,7 +174,12 @@ class Encoder {
   }
   fb::Offset<wire::TransactionTerminated> put(const TransactionTerminated& e) {
     const Text reason = text(e.reason), who = text(e.who);
-    return wire::CreateTransactionTerminated(builder_, reason, who);
+    const auto left = not_undone(e.not_undone);
+    return wire::CreateTransactionTerminated(builder_, reason, who, left);
+  }
+  fb::Offset<wire::IncidentResolved> put(const IncidentResolved& e) {
+    const Text reason = text(e.reason), who = text(e.who);
+    return wire::CreateIncidentResolved(builder_, e.number, number(e.resolution), reason, who);
   }
   fb::Offset<wire::IncidentRaised> put(const IncidentRaised& e) {
     const wire::Place task = place(e.task);

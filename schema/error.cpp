@@ -35,6 +35,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {transaction_not_found, "transaction_not_found", refusal, 404, 4, "No such transaction", "Check the id; ids are case-sensitive."},
     {task_not_found, "task_not_found", refusal, 404, 4, "No such task in this transaction", "Check step and task names against the definition."},
     {lease_not_found, "lease_not_found", refusal, 404, 4, "No such lease", "Use the token exactly as the hand-out gave it."},
+    {incident_not_found, "incident_not_found", refusal, 404, 4, "No such incident", "Read the transaction: it lists its incidents with their numbers."},
     {definition_conflict, "definition_conflict", refusal, 409, 5, "This version is published with other content", "Published versions never change: publish under the next version number."},
     {id_reused, "id_reused", refusal, 409, 5, "This id was used for something else", "Use a new id for a new request; repeat a request only with the same content."},
     {wrong_sequence, "wrong_sequence", refusal, 409, 5, "The transaction has moved on", "Read it again from the current sequence given here, decide again, and append with that sequence."},

@@ -41,6 +41,7 @@ enum class ErrorCode : std::uint8_t {
   transaction_not_found,
   task_not_found,
   lease_not_found,
+  incident_not_found,
   // What it would change.
   definition_conflict,
   id_reused,

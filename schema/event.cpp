@@ -1,6 +1,8 @@
 // Which kind an event is, and what the kind is called in histories and metrics. Names are as stable as the numbers.
 #include "schema/event.h"
 
+#include <array>
+
 #include "schema/assert.h"
 
 namespace dta::schema {
@@ -25,6 +27,7 @@ struct Kind {
   EventKind operator()(const StepUndone&) const { return step_undone; }
   EventKind operator()(const TransactionCompleted&) const { return transaction_completed; }
   EventKind operator()(const OutcomeDecided&) const { return outcome_decided; }
+  EventKind operator()(const IncidentResolved&) const { return incident_resolved; }
   EventKind operator()(const TransactionCompensated&) const { return transaction_compensated; }
   EventKind operator()(const TransactionTerminated&) const { return transaction_terminated; }
   EventKind operator()(const IncidentRaised&) const { return incident_raised; }
@@ -68,6 +71,8 @@ std::string_view to_string(EventKind kind) {
       return "compensation_started";
     case EventKind::step_undone:
       return "step_undone";
+    case EventKind::incident_resolved:
+      return "incident_resolved";
     case EventKind::outcome_decided:
       return "outcome_decided";
     case EventKind::transaction_completed:
@@ -85,6 +90,27 @@ std::string_view to_string(EventKind kind) {
   }
   DTA_ASSERT(false);
   return {};
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kReasons{"no_undo", "given_up", "terminated"};
+constexpr std::array<std::string_view, 4> kResolutions{"retry", "force_done", "give_up", "accept"};
+
+}  // namespace
+
+std::string_view to_string(NotUndoneReason reason) {
+  return kReasons[static_cast<std::size_t>(reason)];
+}
+
+std::string_view to_string(IncidentResolution resolution) {
+  return kResolutions[static_cast<std::size_t>(resolution)];
+}
+
+std::optional<IncidentResolution> parse_resolution(std::string_view word) {
+  for (std::size_t i = 0; i < kResolutions.size(); ++i)
+    if (kResolutions[i] == word) return static_cast<IncidentResolution>(i);
+  return std::nullopt;
 }
 
 }  // namespace dta::schema

@@ -43,7 +43,9 @@ enum class LeaseEnd : std::uint8_t { attempt = 0, heartbeat = 1 };  // which lim
 enum class TaskLimit : std::uint8_t { queue = 0, total = 1 };
 enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2 };
 enum class IncidentKind : std::uint8_t { undo_failed = 0, effect_after_undo = 1 };
-enum class NotUndoneReason : std::uint8_t { no_undo = 0, given_up = 1 };
+enum class NotUndoneReason : std::uint8_t { no_undo = 0, given_up = 1, terminated = 2 };
+// What a person decides about an incident. force_done: the undo was done by hand. accept: nothing is to be done.
+enum class IncidentResolution : std::uint8_t { retry = 0, force_done = 1, give_up = 2, accept = 3 };
 
 struct Attribute {
   std::string key, value;
@@ -206,6 +208,7 @@ struct TransactionCompensated {
 
 struct TransactionTerminated {
   std::string reason, who;
+  std::vector<NotUndone> not_undone;  // what was done or may have been
   bool operator==(const TransactionTerminated&) const = default;
 };
 
@@ -215,6 +218,13 @@ struct IncidentRaised {
   TaskRef task;
   std::string code, message;
   bool operator==(const IncidentRaised&) const = default;
+};
+
+struct IncidentResolved {
+  std::uint32_t number = 1;
+  IncidentResolution resolution = IncidentResolution::retry;
+  std::string reason, who;
+  bool operator==(const IncidentResolved&) const = default;
 };
 
 // Table form: what happened to the entity, appended by a client. Indices into the definition's states and transitions.
@@ -238,7 +248,7 @@ struct DefinitionPublished {
 using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed, TaskReleased,
                            AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted, StepUndone,
                            TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised, Transitioned,
-                           DefinitionPublished, OutcomeDecided>;
+                           DefinitionPublished, OutcomeDecided, IncidentResolved>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -262,9 +272,13 @@ enum class EventKind : std::uint8_t {
   transitioned = 19,
   definition_published = 20,
   outcome_decided = 21,
+  incident_resolved = 22,
 };
 
 EventKind kind_of(const Event& event);
+std::string_view to_string(NotUndoneReason reason);         // as in histories
+std::string_view to_string(IncidentResolution resolution);  // as in requests and histories
+std::optional<IncidentResolution> parse_resolution(std::string_view word);
 std::string_view to_string(EventKind kind);  // snake_case, as in histories and metrics
 
 // Calls `visit(const PayloadRef&)` for every payload that the event names.

@@ -23,9 +23,6 @@ std::string_view name(TaskLimit limit) {
 std::string_view name(IncidentKind kind) {
   return kind == IncidentKind::undo_failed ? "undo_failed" : "effect_after_undo";
 }
-std::string_view name(NotUndoneReason reason) {
-  return reason == NotUndoneReason::no_undo ? "no_undo" : "given_up";
-}
 std::string_view name(CompensationCause cause) {
   switch (cause) {
     case CompensationCause::step_failed:
@@ -274,12 +271,19 @@ class EventWriter {
       if (i != 0) out_.push_back(',');
       out_.push_back('{');
       place(list[i].task);
-      text("reason", name(list[i].reason));
+      text("reason", to_string(list[i].reason));
       out_.push_back('}');
     }
     out_.push_back(']');
   }
   void fields(const TransactionTerminated& e) {
+    text_or_null("reason", e.reason);
+    text_or_null("who", e.who);
+    if (!e.not_undone.empty()) not_undone(e.not_undone);
+  }
+  void fields(const IncidentResolved& e) {
+    number("number", e.number);
+    text("resolution", to_string(e.resolution));
     text_or_null("reason", e.reason);
     text_or_null("who", e.who);
   }

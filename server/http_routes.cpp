@@ -28,6 +28,8 @@ constexpr std::array kRoutes{
     Route{"POST", "v1/tasks/release", release_tasks},
     Route{"POST", "v1/transactions/*/events", append_events},
     Route{"POST", "v1/transactions/*/cancel", cancel_transaction},
+    Route{"POST", "v1/transactions/*/terminate", terminate_transaction},
+    Route{"POST", "v1/transactions/*/incidents/*/resolve", resolve_incident},
     Route{"GET", "v1/transactions/*/history", get_history},
     Route{"GET", "v1/transactions/*/replay", get_replay},
     Route{"GET", "v1/transactions/*", get_transaction},

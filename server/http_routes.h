@@ -70,6 +70,8 @@ void get_transaction(Call& call);
 void get_history(Call& call);
 void get_replay(Call& call);
 void cancel_transaction(Call& call);
+void terminate_transaction(Call& call);
+void resolve_incident(Call& call);
 void append_events(Call& call);
 void lease_tasks(Call& call);
 void report_results(Call& call);

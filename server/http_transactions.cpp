@@ -1,5 +1,6 @@
-// Calls that change one transaction: start, cancel, append. io thread.
+// Calls that change one transaction: start, cancel, terminate, resolve an incident, append. io thread.
 #include <algorithm>
+#include <charconv>
 
 #include "schema/json.h"
 #include "schema/limits.h"
@@ -133,15 +134,20 @@ void start_by_input(Call& call) {
   submit_start(call, std::move(request));
 }
 
-void cancel_transaction(Call& call) {
+namespace {
+
+// What a person asks of one transaction, and why. `read_more` takes the fields that only this call has.
+template <class Request, class ReadMore>
+void control(Call& call, ReadMore&& read_more) {
   CallBody body(call);
   if (body.refused()) return;
   Fields& fields = body.fields;
-  CancelRequest request;
+  Request request;
   request.id = call.path[0];
   request.reason = fields.text("reason", limits::kReasonBytesMax, true);
   request.who = fields.text("who", limits::kIdBytesMax, false);
   request.request_id = fields.text("request_id", limits::kIdBytesMax, false);
+  read_more(request, fields);
   fields.finish();
   if (body.refused()) return;
   request.reply = answer_with<TransactionSummary>(call.server, call.ticket, [](const TransactionSummary& summary) {
@@ -153,6 +159,33 @@ void cancel_transaction(Call& call) {
     return Answer{200, "application/json", std::move(out)};
   });
   call.server.port().submit(std::move(request), call.body.size());
+}
+
+}  // namespace
+
+void cancel_transaction(Call& call) {
+  control<CancelRequest>(call, [](CancelRequest&, Fields&) {});
+}
+
+void terminate_transaction(Call& call) {
+  control<TerminateRequest>(call, [](TerminateRequest&, Fields&) {});
+}
+
+void resolve_incident(Call& call) {
+  const std::string& number = call.path[1];
+  std::uint32_t incident = 0;
+  const auto [end, status] = std::from_chars(number.data(), number.data() + number.size(), incident);
+  if (status != std::errc{} || end != number.data() + number.size() || incident == 0)
+    return call.refuse({invalid_argument, "the number of the incident in the path must be an integer from 1"});
+  control<ResolveRequest>(call, [&](ResolveRequest& request, Fields& fields) {
+    request.incident = incident;
+    const std::string word = fields.text("resolution", limits::kNameBytesMax, true);
+    if (word.empty()) return;
+    if (const auto resolution = schema::parse_resolution(word))
+      request.resolution = *resolution;
+    else
+      fields.fault("resolution", "must be \"retry\", \"force_done\", \"give_up\" or \"accept\"");
+  });
 }
 
 void append_events(Call& call) {

@@ -24,7 +24,8 @@ bool changes_row(const Event& event) {
     case EventKind::transaction_completed:
     case EventKind::transaction_compensated:
     case EventKind::transaction_terminated:
-    case EventKind::incident_raised: return true;
+    case EventKind::incident_raised:
+    case EventKind::incident_resolved: return true;
     default: return false;
   }
 }
@@ -206,12 +207,12 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
     if (!bytes) return tl::unexpected<Error>(bytes.error());
     inputs.payloads.emplace(at, std::move(*bytes));
   }
-  // Only results and timers end leases; those they may end are kept, to be forgotten afterwards.
+  // Only results, timers and a termination end leases; those they may end are kept, to be forgotten afterwards.
   std::vector<engine::Lease> leases;
   if (const auto* report = std::get_if<engine::Report>(&command)) {
     for (const engine::Report::Item& item : report->items)
       if (const engine::Lease* lease = entry.state.lease(item.lease)) leases.push_back(*lease);
-  } else if (std::holds_alternative<engine::Tick>(command)) {
+  } else if (std::holds_alternative<engine::Tick>(command) || std::holds_alternative<engine::Terminate>(command)) {
     leases = entry.state.leases;
   }
   const Sequence first = entry.state.sequence.next();
@@ -241,7 +242,8 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
     turn.events.push_back(std::move(event));
     sequence = sequence.next();
   }
-  DTA_ASSERT(ended == 0);  // every lease that ended has its event
+  // Every lease that ended has its event; a termination ends them all at once.
+  DTA_ASSERT(ended == 0 || std::holds_alternative<engine::Terminate>(command));
   return decision;
 }
 

@@ -88,6 +88,11 @@ class Partition {
   void on(StartRequest& request, Time now);
   void on(GetRequest& request, Time now);
   void on(CancelRequest& request, Time now);
+  void on(TerminateRequest& request, Time now);
+  void on(ResolveRequest& request, Time now);
+  // What a person asks of one transaction: looked up by its request id first.
+  template <class Asked>
+  void control(Asked& request, const engine::Command& command, const schema::Hash& digest, Time now);
   void on(AppendRequest& request, Time now);
   void on(LeaseRequest& request, Time now);
   void on(ResultsRequest& request, Time now);

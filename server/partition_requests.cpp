@@ -139,14 +139,14 @@ void Partition::on(GetRequest& request, Time now) {
   });
 }
 
-void Partition::on(CancelRequest& request, Time now) {
+template <class Asked>
+void Partition::control(Asked& request, const engine::Command& command, const Hash& digest, Time now) {
   auto found = find(request.id);
   if (!found) return answer<TransactionSummary>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
   Entry& entry = **found;
   const auto refused = [&](Error error) {
     answer<TransactionSummary>(entry.last_position, std::move(request.reply), tl::unexpected<Error>(std::move(error)));
   };
-  const Hash digest = digest_of({"cancel", request.reason, request.who});
   if (!request.request_id.empty()) {
     auto before = find_request(entry, request.request_id);
     if (!before) return refused(before.error());
@@ -163,12 +163,25 @@ void Partition::on(CancelRequest& request, Time now) {
     }
   }
   Turn turn(entry);
-  const auto decision = decide(turn, engine::Cancel{request.reason, request.who}, now);
+  const auto decision = decide(turn, command, now);
   if (!decision) return refused(decision.error());
   const Sequence first = turn.first;
   finish(turn, now);
   if (!request.request_id.empty()) remember_request(entry, request.request_id, storage::RequestEntry{first, digest});
   answer<TransactionSummary>(entry.last_position, std::move(request.reply), summary(entry, false));
+}
+
+void Partition::on(CancelRequest& request, Time now) {
+  control(request, engine::Cancel{request.reason, request.who}, digest_of({"cancel", request.reason, request.who}), now);
+}
+
+void Partition::on(TerminateRequest& request, Time now) {
+  control(request, engine::Terminate{request.reason, request.who}, digest_of({"terminate", request.reason, request.who}), now);
+}
+
+void Partition::on(ResolveRequest& request, Time now) {
+  control(request, engine::Resolve{request.incident, request.resolution, request.reason, request.who},
+          digest_of({"resolve", std::to_string(request.incident), to_string(request.resolution), request.reason, request.who}), now);
 }
 
 void Partition::on(AppendRequest& request, Time now) {

@@ -95,7 +95,8 @@ Status Partition::report_closed_lease(Turn& turn, const TokenParts& token, const
     if (same_result(*history->answer, item)) return {};
     return refuse(ErrorCode::id_reused, "this lease was already answered with another result");
   }
-  DTA_ASSERT(history->timed_out);  // what has neither an answer nor an end is open
+  // What has neither an answer nor an end is open, unless the transaction was terminated over it.
+  DTA_ASSERT(history->timed_out || turn.entry.state.phase == engine::Phase::terminated);
   if (std::holds_alternative<ReleasedResult>(item.result)) return refuse(ErrorCode::stale_lease, "the lease ended before this release arrived");
   if (!history->late_known) {
     const auto decision = decide(turn, engine::ReportLate{*history->attempt, outcome_of(item)}, now);

@@ -95,6 +95,22 @@ struct CancelRequest {
   ReplyTo<TransactionSummary> reply;
 };
 
+// Stops at once, undoes nothing.
+struct TerminateRequest {
+  std::string id, reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<TransactionSummary> reply;
+};
+
+struct ResolveRequest {
+  std::string id;
+  std::uint32_t incident = 1;
+  schema::IncidentResolution resolution = schema::IncidentResolution::retry;
+  std::string reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<TransactionSummary> reply;
+};
+
 struct NewTransition {
   std::string id;  // empty: none
   std::string on;
@@ -196,7 +212,7 @@ struct WaitRequest {
   ReplyTo<WaitReply> reply;
 };
 
-using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, AppendRequest,
-                             LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
+using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, TerminateRequest,
+                             ResolveRequest, AppendRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
 
 }  // namespace dta::server

@@ -201,7 +201,7 @@ void incidents(std::string& out, const Machine& machine, const State& state) {
   for (const schema::NotUndone& left : state.not_undone) {
     out += out.back() == '[' ? "{" : ",{";
     place(out, machine, left.task);
-    text(out, "reason", left.reason == schema::NotUndoneReason::no_undo ? "no_undo" : "given_up");
+    text(out, "reason", schema::to_string(left.reason));
     out += '}';
   }
   out += ']';
@@ -251,6 +251,8 @@ std::string_view undo_word(const Machine& machine, const State& state, std::size
       return "done";
     case UndoStatus::incident:
       return "incident";
+    case UndoStatus::given_up:
+      return "given_up";
   }
   return "idle";
 }

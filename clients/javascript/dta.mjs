@@ -397,6 +397,26 @@ export class Client {
   }
 
   /**
+   * Stops at once and undoes nothing; refused with `closed` when it has ended.
+   * @param {string} id @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
+   */
+  terminate(id, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/transactions/${quote(id)}/terminate`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * Decides what becomes of an incident.
+   * @param {string} id @param {number} incident @param {'retry' | 'force_done' | 'give_up' | 'accept'} resolution
+   * @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
+   */
+  resolve(id, incident, resolution, reason, { who, requestId = randomUUID() } = {}) {
+    const body = { resolution, reason, who, request_id: requestId };
+    return this.#post(`/v1/transactions/${quote(id)}/incidents/${incident}/resolve`, body);
+  }
+
+  /**
    * Appends events to a transaction in table form, all or none. Events without an id get one here, so that a retried
    * append takes effect once.
    * @param {string} id @param {NewEvent[]} events @param {{expected?: number | 'none' | 'any'}} [options]

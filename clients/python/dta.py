@@ -522,10 +522,24 @@ class Client:
     def cancel(self, id: str, reason: str, *, who: Optional[str] = None,
                request_id: Optional[str] = None) -> Transaction:
         """Begins compensation. Raises Closed when the outcome is decided, PastPivot past the point of no return."""
-        body = {"reason": reason, "request_id": request_id or str(uuid.uuid4())}
+        return self._control(id, "cancel", {"reason": reason}, who, request_id)
+
+    def terminate(self, id: str, reason: str, *, who: Optional[str] = None,
+                  request_id: Optional[str] = None) -> Transaction:
+        """Stops at once and undoes nothing. Raises Closed when it has ended."""
+        return self._control(id, "terminate", {"reason": reason}, who, request_id)
+
+    def resolve(self, id: str, incident: int, resolution: str, reason: str, *, who: Optional[str] = None,
+                request_id: Optional[str] = None) -> Transaction:
+        """Decides what becomes of an incident: "retry", "force_done", "give_up" or "accept"."""
+        return self._control(id, f"incidents/{incident}/resolve", {"reason": reason, "resolution": resolution}, who, request_id)
+
+    def _control(self, id: str, what: str, body: dict[str, Any], who: Optional[str],
+                 request_id: Optional[str]) -> Transaction:
+        body["request_id"] = request_id or str(uuid.uuid4())
         if who is not None:
             body["who"] = who
-        answer = self._post(f"/v1/transactions/{_quote(id)}/cancel", body)
+        answer = self._post(f"/v1/transactions/{_quote(id)}/{what}", body)
         return _pick(Transaction, answer, raw=answer)
 
     def append(self, id: str, events: Iterable[Mapping[str, Any]], *, expected: Union[int, str] = "any") -> Appended:

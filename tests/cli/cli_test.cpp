@@ -216,6 +216,19 @@ TEST_F(Cli, TxCancelSendsWhoAsks) {
   EXPECT_EQ(run_with(server, "tx cancel o-17").exit_code, 2) << "a reason is required";
 }
 
+TEST_F(Cli, TxTerminateAndResolveSendWhatIsAsked) {
+  FakeServer server(always({.body = R"({"id":"o-17","status":"terminated","phase":"terminated","sequence":20})"}));
+  EXPECT_EQ(run_with(server, "tx terminate o-17 --reason settled --who otto --request-id t-1").out,
+            "o-17  terminated  at 20\n");
+  EXPECT_EQ(server.requests()[0].target, "/v1/transactions/o-17/terminate");
+  EXPECT_EQ(server.requests()[0].body, R"({"reason":"settled","who":"otto","request_id":"t-1"})");
+  EXPECT_EQ(run_with(server, "tx resolve o-17 2 give_up --reason lost --request-id r-1").exit_code, 0);
+  EXPECT_EQ(server.requests()[1].target, "/v1/transactions/o-17/incidents/2/resolve");
+  EXPECT_EQ(server.requests()[1].body, R"({"reason":"lost","who":"anna","request_id":"r-1","resolution":"give_up"})");
+  EXPECT_EQ(run_with(server, "tx resolve o-17 2 forget --reason lost").exit_code, 2) << "no such resolution";
+  EXPECT_EQ(run_with(server, "tx resolve o-17 2 retry").exit_code, 2) << "a reason is required";
+}
+
 TEST_F(Cli, TxAppendSendsOneOrMany) {
   FakeServer server(always(
       {.body =

@@ -293,6 +293,22 @@ TEST(Client, CancelCarriesAnIdOfItsOwn) {
   EXPECT_EQ((*body)["request_id"].string().size(), 32u);
 }
 
+TEST(Client, TerminateAndResolveSayWhatAndWhy) {
+  const std::string answer = R"({"id":"a","status":"terminated","phase":"terminated","sequence":20})";
+  FakeServer server(in_order({{.body = answer}, {.body = answer}}));
+  Client client(server.url());
+  EXPECT_EQ(client.terminate("a b", {.reason = "why", .who = "anna"}).phase, "terminated");
+  EXPECT_EQ(client.resolve("a", 3, "give_up", {.reason = "lost", .request_id = "r-1"}).sequence, 20u);
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].target, "/v1/transactions/a%20b/terminate");
+  EXPECT_EQ((*Json::parse(requests[0].body))["reason"].string(), "why");
+  EXPECT_EQ((*Json::parse(requests[0].body))["request_id"].string().size(), 32u);
+  EXPECT_EQ(requests[1].target, "/v1/transactions/a/incidents/3/resolve");
+  EXPECT_EQ((*Json::parse(requests[1].body))["resolution"].string(), "give_up");
+  EXPECT_EQ((*Json::parse(requests[1].body))["request_id"].string(), "r-1");
+}
+
 TEST(Client, EventsEndWithACursor) {
   FakeServer server(
       in_order({{.body = "{\"transaction\":\"a\",\"sequence\":1,\"kind\":\"started\"}\n{\"cursor\":\"n1\"}\n"}}));

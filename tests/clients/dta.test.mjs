@@ -80,6 +80,22 @@ withServer('an append and a cancel keep their ids over a retry', async (server, 
   assert.equal(events[1].id, 'mine');
 });
 
+withServer('terminate and resolve keep their ids over a retry', async (server, client) => {
+  const [terminate, resolve] = ['terminate', 'incidents/2/resolve'].map((call) => `/v1/transactions/o/${call}`);
+  for (const path of [terminate, resolve]) {
+    server.answers[`POST ${path}`] = () => [200, '{"phase":"terminated"}'];
+    server.faults.push([path, 'lose']);
+  }
+  assert.equal((await client.terminate('o', 'settled', { who: 'anna' })).phase, 'terminated');
+  assert.equal((await client.resolve('o', 2, 'retry', 'it is back')).phase, 'terminated');
+  for (const path of [terminate, resolve]) {
+    const [first, second] = server.bodies(path);
+    assert(first.request_id && first.request_id === second.request_id);
+  }
+  assert.equal(server.bodies(terminate)[0].who, 'anna');
+  assert.equal(server.bodies(resolve)[0].resolution, 'retry');
+});
+
 withServer('history goes on past a full page', async (server, client) => {
   server.answers['GET /v1/transactions/o/history'] = (query) => {
     const first = Number(new URLSearchParams(query).get('from'));

@@ -99,6 +99,23 @@ class ClientCalls(Case):
         self.assertEqual(first, second)
         self.assertEqual((first["reason"], first["who"]), ("customer called", "anna"))
 
+    def test_terminate_and_resolve_keep_their_request_ids_over_a_retry(self):
+        answer = {"id": "o", "status": "terminated", "phase": "terminated", "sequence": 9}
+        terminate, resolve = "/v1/transactions/o/terminate", "/v1/transactions/o/incidents/2/resolve"
+        for path in (terminate, resolve):
+            self.server.answers["POST " + path] = lambda query, body: (200, json.dumps(answer))
+            self.server.faults += [(path, "lose")]
+        self.assertEqual(self.client.terminate("o", "settled", who="anna").phase, "terminated")
+        self.assertEqual(self.client.resolve("o", 2, "retry", "it is back").sequence, 9)
+        first, second = self.server.bodies(terminate)
+        self.assertEqual(first, second)
+        self.assertEqual((first["reason"], first["who"]), ("settled", "anna"))
+        first, second = self.server.bodies(resolve)
+        self.assertEqual(first, second)
+        self.assertEqual((first["resolution"], first["reason"]), ("retry", "it is back"))
+        self.assertNotIn("who", first)
+        self.assertTrue(first["request_id"])
+
     def test_history_goes_on_past_a_full_page(self):
         def page(query, body):
             first = int(query.split("from=")[1].split("&")[0])

@@ -116,8 +116,9 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfACompensation) {
       {"undone first", StepUndone{0}, range(13, 15)},
       {"completed", TransactionCompleted{}, {}},
       {"compensated", TransactionCompensated{}, {16}},
-      {"terminated", TransactionTerminated{"", ""}, range(1, 16)},
+      {"terminated", TransactionTerminated{"", "", {}}, range(1, 16)},
       {"incident", IncidentRaised{1, IncidentKind::undo_failed, kX, "", ""}, range(1, 17)},
+      {"resolved, and there is no incident", IncidentResolved{1, IncidentResolution::retry, "", ""}, {}},
       {"transitioned", Transitioned{0, 0, 1, "", {}}, {}},
       {"published", DefinitionPublished{"s", 2, {}}, {}},
       {"outcome decided", OutcomeDecided{}, {}},
@@ -139,7 +140,7 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfASuccess) {
                                {"outcome decided", OutcomeDecided{}, {11}},
                                {"completed", TransactionCompleted{}, {11}},
                                {"compensated", TransactionCompensated{}, {}},
-                               {"terminated", TransactionTerminated{"", ""}, range(1, 11)},
+                               {"terminated", TransactionTerminated{"", "", {}}, range(1, 11)},
                                {"late result of z", LateResult{attempt(kZ, 9), true, false, "", {}}, range(1, 12)},
                            });
 }
@@ -172,6 +173,31 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfALeftover) {
                  });
 }
 
+// 1 to 9 as above, 10 failed z, 11 failed second, 12 compensation, 13 undone second, 14 leased undo of x, 15 failed
+// undo of x, 16 incident, 17 given up, 18 undone first, 19 compensated.
+TEST(Lifecycle, RefusesEveryResolutionThatDoesNotFitItsIncident) {
+  Live t(machine_of(kSteps));
+  t.start();
+  t.hand_out(kX);
+  t.hand_out(kY);
+  EXPECT_TRUE(t.report(Sequence(3), Completed{}));
+  EXPECT_TRUE(t.report(Sequence(4), Completed{}));
+  t.hand_out(kZ);
+  EXPECT_TRUE(t.report(Sequence(9), Failed{"no", "", "", false, Effect::none}));
+  t.hand_out(kX, Action::undo);
+  EXPECT_TRUE(t.report(Sequence(14), Failed{"no", "", "", false, Effect::none}));
+  EXPECT_TRUE(t.run(Resolve{1, IncidentResolution::give_up, "", "anna"}));
+  ASSERT_EQ(t.events.size(), 19u);
+  expect_rows(t, {
+                     {"retry", IncidentResolved{1, IncidentResolution::retry, "", ""}, {16}},
+                     {"force done", IncidentResolved{1, IncidentResolution::force_done, "", ""}, {16}},
+                     {"give up", IncidentResolved{1, IncidentResolution::give_up, "", ""}, {16}},
+                     {"accept", IncidentResolved{1, IncidentResolution::accept, "", ""}, {}},
+                     {"of no incident", IncidentResolved{0, IncidentResolution::retry, "", ""}, {}},
+                     {"of another incident", IncidentResolved{2, IncidentResolution::retry, "", ""}, {}},
+                 });
+}
+
 constexpr const char* kTable = R"({"name":"t","version":1,"initial":"A","transitions":[
   {"from":"A","on":"b","to":"B"},{"from":"A","on":"c","to":"C"},{"from":"B","on":"c","to":"C"}],"ends":{"C":"completed"}})";
 
@@ -187,7 +213,7 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfATable) {
                      {"what no transition says", Transitioned{2, 0, 2, "", {}}, {}},
                      {"a transition that does not exist", Transitioned{3, 0, 1, "", {}}, {}},
                      {"completed", TransactionCompleted{}, {1, 2, 3}},
-                     {"terminated", TransactionTerminated{"", ""}, {1, 2, 3}},
+                     {"terminated", TransactionTerminated{"", "", {}}, {1, 2, 3}},
                      {"entered", StepEntered{0, {}}, {}},
                      {"met", StepMet{0}, {}},
                      {"leased", leased(kX), {}},

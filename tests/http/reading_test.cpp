@@ -199,14 +199,14 @@ TEST_F(Reading, FollowedHistoriesEndWithTheTransaction) {
   EXPECT_THAT(client.read_until("step_entered"), HasSubstr("transaction_started"));
   auto wait = fake.take<WaitRequest>();
   EXPECT_EQ(wait.after, fake.log().end());
-  append(2, {TransactionTerminated{"r", "w"}});
+  append(2, {TransactionTerminated{"r", "w", {}}});
   wait.reply(WaitReply{fake.log().end()});
   EXPECT_THAT(client.read_until("\r\n0\r\n\r\n"), HasSubstr("transaction_terminated"));
 }
 
 TEST_F(Reading, FollowersOfAnEndedTransactionAreNotKeptWaiting) {
   start(2, "o-17");
-  append(2, {TransactionTerminated{"r", "w"}});
+  append(2, {TransactionTerminated{"r", "w", {}}});
   const auto all = lines(call("GET", "/v1/transactions/o-17/history").body);
   const std::string last = std::to_string(all.size()), beyond = std::to_string(all.size() + 1);
   EXPECT_EQ(lines(call("GET", "/v1/transactions/o-17/history?follow=1&from=" + last).body).size(), 1u);
@@ -280,7 +280,7 @@ TEST_F(Reading, ReplaySaysWhatRetriesAndUndosChange) {
 
 TEST_F(Reading, Lists) {
   for (std::uint64_t i = 2; i <= 40; ++i) start(i, "t-" + std::to_string(i), {{"region", i % 2 == 0 ? "eu" : "us"}});
-  append(7, {TransactionTerminated{"r", "w"}});
+  append(7, {TransactionTerminated{"r", "w", {}}});
   const auto ids = [&](const std::string& query) {
     const Response response = call("GET", "/v1/transactions" + query);
     EXPECT_EQ(response.status, 200) << response.body;

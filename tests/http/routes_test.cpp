@@ -219,6 +219,60 @@ TEST_F(Routes, Cancel) {
   expect_refused(post("/v1/transactions/a/cancel", R"({"reason":"r"})"), 409, "closed", "over");
 }
 
+TEST_F(Routes, Terminate) {
+  fake.on<TerminateRequest>([](TerminateRequest& request) {
+    EXPECT_EQ(request.id, "a b/c");
+    EXPECT_EQ(request.reason, "settled");
+    EXPECT_EQ(request.who, "anna");
+    EXPECT_EQ(request.request_id, "t-1");
+    TransactionSummary reply = summary("o-17");
+    reply.status = reply.phase = "terminated";
+    reply.sequence = 20;
+    request.reply(reply);
+  });
+  EXPECT_EQ(
+      post("/v1/transactions/a%20b%2Fc/terminate", R"({"reason":"settled","who":"anna","request_id":"t-1"})").body,
+      R"({"id":"o-17","status":"terminated","phase":"terminated","sequence":20})");
+  expect_refused(post("/v1/transactions/a/terminate", "{}"), 400, "missing_field", "/reason");
+  expect_refused(post("/v1/transactions/a/terminate", R"({"reason":"r","resolution":"retry"})"), 400, "unknown_field");
+  fake.on<TerminateRequest>(
+      [](TerminateRequest& request) { request.reply(schema::refuse(schema::ErrorCode::closed, "over")); });
+  expect_refused(post("/v1/transactions/a/terminate", R"({"reason":"r"})"), 409, "closed", "over");
+}
+
+TEST_F(Routes, ResolveAnIncident) {
+  fake.on<ResolveRequest>([](ResolveRequest& request) {
+    EXPECT_EQ(request.id, "a b/c");
+    EXPECT_EQ(request.incident, 12u);
+    EXPECT_EQ(request.resolution, schema::IncidentResolution::give_up);
+    EXPECT_EQ(request.reason, "nobody will miss it");
+    EXPECT_EQ(request.who, "anna");
+    EXPECT_EQ(request.request_id, "i-1");
+    TransactionSummary reply = summary("o-17");
+    reply.status = reply.phase = "compensated";
+    reply.sequence = 21;
+    request.reply(reply);
+  });
+  const std::string resolve = "/v1/transactions/a/incidents/12/resolve";
+  EXPECT_EQ(post("/v1/transactions/a%20b%2Fc/incidents/12/resolve",
+                 R"({"resolution":"give_up","reason":"nobody will miss it","who":"anna","request_id":"i-1"})")
+                .body,
+            R"({"id":"o-17","status":"compensated","phase":"compensated","sequence":21})");
+  expect_refused(post(resolve, R"({"resolution":"retry"})"), 400, "missing_field", "/reason");
+  expect_refused(post(resolve, R"({"reason":"r"})"), 400, "missing_field", "/resolution");
+  expect_refused(post(resolve, R"({"resolution":"forget","reason":"r"})"), 400, "invalid_argument", "/resolution");
+  for (const char* number : {"0", "-1", "x", "1x", "4294967296", "1.0", "+1", "%201"})
+    expect_refused(post("/v1/transactions/a/incidents/" + std::string(number) + "/resolve",
+                        R"({"resolution":"retry","reason":"r"})"),
+                   400, "invalid_argument", "number of the incident");
+  fake.on<ResolveRequest>([](ResolveRequest& request) {
+    EXPECT_EQ(request.resolution, schema::IncidentResolution::force_done);
+    request.reply(schema::refuse(schema::ErrorCode::incident_not_found, "there is none"));
+  });
+  expect_refused(post(resolve, R"({"resolution":"force_done","reason":"r"})"), 404, "incident_not_found",
+                 "there is none");
+}
+
 TEST_F(Routes, Append) {
   fake.on<AppendRequest>([](AppendRequest& request) {
     EXPECT_EQ(request.id, "A100");

@@ -36,7 +36,7 @@ Outcome Task::outcome() const {
 }
 
 bool Task::clean() const {
-  return settled && (!may_have_happened() || !rules->undo || undone);
+  return settled && (!may_have_happened() || !rules->undo || undone || given_up);
 }
 
 Transaction::Transaction(DefinitionPtr definition, Choose choose)
@@ -116,8 +116,7 @@ bool Transaction::report_late(Sequence lease, bool success, Time now) {
   note(EventKind::late_result);
   const Task& t = *found->task;
   if (success && found->action == Action::perform && t.undone && t.undo_found != true) {
-    note(EventKind::incident_raised);
-    ++incidents;
+    raise(found->ref, false);
   }
   return true;
 }
@@ -144,6 +143,47 @@ std::optional<ErrorCode> Transaction::cancel(Time now) {
   begin_compensation(now);
   judge(now);
   return std::nullopt;
+}
+
+std::optional<ErrorCode> Transaction::terminate() {
+  if (ended()) return ErrorCode::closed;
+  note(EventKind::transaction_terminated);
+  phase = Phase::terminated;
+  for (std::size_t s = 0; s < steps_.size(); ++s)
+    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
+      Task& t = steps_[s][i];
+      for (Side* side : {&t.action, &t.undo}) {
+        if (side->open()) side->hand_outs.back().ending = Ending::timed_out;
+        side->ready_at.reset();
+      }
+      if (t.entered && !t.settled)
+        settle({static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0}, t, t.action.last_error);
+    }
+  return std::nullopt;
+}
+
+// Section 7. An undo that failed is retried, was done by hand or is given up; anything else, and anything after the
+// end, can only be accepted.
+std::optional<ErrorCode> Transaction::resolve_incident(std::size_t number, IncidentResolution resolution, Time now) {
+  if (number == 0 || number > incidents.size()) return ErrorCode::incident_not_found;
+  Incident& incident = incidents[number - 1];
+  if (!incident.open) return ErrorCode::closed;
+  const bool undo_waits = incident.undo_failed && !ended();
+  if (undo_waits == (resolution == IncidentResolution::accept)) return ErrorCode::illegal_event;
+  note(EventKind::incident_resolved);
+  incident.open = false;
+  if (!incident.undo_failed) return std::nullopt;
+  Task& t = steps_[incident.task.step][incident.task.task];
+  t.undo_stuck = false;
+  if (resolution == IncidentResolution::retry) t.undo.ready_at = now;
+  t.undone = resolution == IncidentResolution::force_done;
+  t.given_up = resolution == IncidentResolution::give_up || resolution == IncidentResolution::accept;
+  if (!ended()) judge(now);
+  return std::nullopt;
+}
+
+bool Transaction::waits_for_a_person() const {
+  return std::any_of(incidents.begin(), incidents.end(), [](const Incident& i) { return i.open; });
 }
 
 std::optional<ErrorCode> Transaction::append(std::optional<Sequence> expected, const std::vector<std::string>& names,

@@ -58,13 +58,21 @@ struct Task {
   Time first_ready;
   Side action, undo;
   bool counted = false;  // its join was met, and took it as done
-  bool undo_due = false, undone = false, given_up = false;
+  bool undo_due = false, undone = false;
+  bool undo_stuck = false;         // its undo waits for a person
+  bool given_up = false;           // a person decided that it stays undone
   std::optional<bool> undo_found;  // what the undo said, if anything
   std::string input, output;       // raw JSON; the input as handed to workers
 
   Outcome outcome() const;
   bool may_have_happened() const { return outcome() == Outcome::done || outcome() == Outcome::unknown; }
-  bool clean() const;  // settled, and undone where that is due and possible
+  bool clean() const;  // settled, and undone where that is due and possible, or given up
+};
+
+struct Incident {
+  TaskRef task;
+  bool undo_failed = false;  // else an effect came after its undo
+  bool open = true;
 };
 
 // What a worker says.
@@ -93,6 +101,9 @@ class Transaction {
   void beat(Sequence lease, Time now);
   bool keep_detail(Sequence lease);
   std::optional<ErrorCode> cancel(Time now);
+  // Stops at once. What was handed out may have acted; its results are late.
+  std::optional<ErrorCode> terminate();
+  std::optional<ErrorCode> resolve_incident(std::size_t number, schema::IncidentResolution resolution, Time now);
   std::optional<ErrorCode> append(std::optional<Sequence> expected, const std::vector<std::string>& names, Time now);
 
   // Fires all that is due: leases in order of hand-out, the limits of tasks, the step's deadline, the expiry.
@@ -111,13 +122,13 @@ class Transaction {
   std::vector<TaskRef> not_undone() const;
   const Task& task(TaskRef ref) const { return steps_[ref.step][ref.task]; }
   bool ended() const { return phase >= Phase::completed; }
-  bool waits_for_a_person() const { return incidents > 0; }
+  bool waits_for_a_person() const;
 
   Phase phase = Phase::none;
   std::vector<EventKind> log;
-  std::size_t step = 0;  // entered last; while compensating: the one whose turn it is
-  std::size_t incidents = 0;
-  bool decided = false;  // the last join was met: nothing changes the outcome any more
+  std::size_t step = 0;             // entered last; while compensating: the one whose turn it is
+  std::vector<Incident> incidents;  // number n is at n - 1
+  bool decided = false;             // the last join was met: nothing changes the outcome any more
   std::optional<std::pair<TaskRef, std::string>> failure;  // what decided: the task (or its step) and the error code
   std::string table_state;
 
@@ -148,6 +159,7 @@ class Transaction {
   void judge_turn(Time now);
   void fail_step(TaskRef task, std::string code, Time now);
   void begin_compensation(Time now);
+  void raise(TaskRef task, bool undo_failed);
   void settle(TaskRef ref, Task& task, const std::string& code);
   void stop_open_tasks(std::size_t index);
   // The attempt ended without success: it is tried again, or that was all.

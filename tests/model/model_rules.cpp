@@ -130,7 +130,7 @@ void Transaction::meet(Time now) {
 void Transaction::complete_when_quiet() {
   bool quiet = true;
   for (const auto& tasks : steps_)
-    for (const Task& t : tasks) quiet &= t.settled && (!t.undo_due || t.undone);
+    for (const Task& t : tasks) quiet &= t.settled && (!t.undo_due || t.undone || t.given_up);
   if (quiet) {
     note(EventKind::transaction_completed);
     phase = Phase::completed;
@@ -180,9 +180,8 @@ void Transaction::after_failure(const Found& found, const std::string& code, boo
     found.side->ready_at =
         choose_(now + Duration{shortest}, now + Duration{static_cast<std::int64_t>(std::ceil(delay))});
   } else if (undo) {
-    found.task->given_up = true;
-    note(EventKind::incident_raised);
-    ++incidents;
+    found.task->undo_stuck = true;
+    raise(found.ref, true);
   } else {
     settle(found.ref, *found.task, code);
   }
@@ -195,6 +194,11 @@ void Transaction::begin_compensation(Time now) {
   phase = Phase::compensating;
   for (std::size_t s = 0; s <= step; ++s) stop_open_tasks(s);
   make_undos_ready(now);
+}
+
+void Transaction::raise(TaskRef task, bool undo_failed) {
+  note(EventKind::incident_raised);
+  incidents.push_back({task, undo_failed, true});
 }
 
 void Transaction::judge_turn(Time now) {

@@ -42,6 +42,8 @@ class SideBySide {
   Phase phase() const { return model_.phase; }
   bool waits() const { return model_.waits_for_a_person(); }
 
+  std::size_t resolved[4] = {};  // how many incidents, by resolution
+
  private:
   void one() {
     if (live_.machine->definition().form == Form::table && !chance_.one_in(4)) return append();
@@ -60,6 +62,8 @@ class SideBySide {
         return heartbeat();
       case 8:
         if (chance_.one_in(8)) return cancel();
+        if (chance_.one_in(12)) return terminate();
+        if (chance_.one_in(2)) return resolve();
         if (chance_.one_in(20)) return append();
         [[fallthrough]];
       default:
@@ -155,7 +159,7 @@ class SideBySide {
   }
 
   void report_late() {
-    std::vector<Attempt> lost;
+    std::vector<Attempt> lost = cut_off_;
     for (const RecordedEvent& e : live_.events)
       if (const auto* out = std::get_if<AttemptTimedOut>(&e.event)) lost.push_back(out->attempt);
     if (lost.empty()) return;
@@ -182,6 +186,26 @@ class SideBySide {
   void cancel() {
     const auto decision = ask(engine::Cancel{"enough", "anna"});
     EXPECT_EQ(model_.cancel(live_.now), decision ? std::nullopt : std::optional(decision.error().code));
+  }
+
+  void terminate() {
+    for (const engine::Lease& lease : live_.state.leases)
+      cut_off_.push_back({lease.task, lease.action, lease.attempt, lease.sequence});
+    const auto decision = ask(engine::Terminate{"by hand", "anna"});
+    EXPECT_EQ(model_.terminate(), decision ? std::nullopt : std::optional(decision.error().code));
+    if (!decision) return;
+    for (const NotUndone& left : live_.state.not_undone)
+      EXPECT_EQ(left.reason == NotUndoneReason::given_up, model_.task(left.task).given_up);
+  }
+
+  void resolve() {
+    // Also what is not there, and what does not fit.
+    const std::size_t number = chance_.below(model_.incidents.size() + 2);
+    const auto resolution = static_cast<IncidentResolution>(chance_.below(4));
+    const auto decision = ask(engine::Resolve{static_cast<std::uint32_t>(number), resolution, "seen", "anna"});
+    const auto refused = model_.resolve_incident(number, resolution, live_.now);
+    EXPECT_EQ(refused, decision ? std::nullopt : std::optional(decision.error().code));
+    if (!refused) ++resolved[static_cast<std::size_t>(resolution)];
   }
 
   void append() {
@@ -215,7 +239,8 @@ class SideBySide {
     std::vector<EventKind> kinds;
     for (const RecordedEvent& e : live_.events) kinds.push_back(kind_of(e.event));
     EXPECT_EQ(model_.log, kinds);
-    EXPECT_EQ(model_.incidents, s.incidents.size());
+    ASSERT_EQ(model_.incidents.size(), s.incidents.size());
+    for (std::size_t i = 0; i < s.incidents.size(); ++i) EXPECT_EQ(model_.incidents[i].open, s.incidents[i].open) << i;
     EXPECT_EQ(model_.due(), live_.due().due);
     std::vector<Transaction::Waiting> ready;
     for (const engine::Ready& r : live_.due().ready) ready.emplace_back(r.task, r.action, r.at);
@@ -258,7 +283,8 @@ class SideBySide {
     EXPECT_EQ(t.undo_due, live_.has(TaskBit::undo_due, ref)) << ref.step << "/" << ref.task;
     EXPECT_EQ(t.undone, live_.has(TaskBit::undone, ref));
     EXPECT_EQ(t.undo_found, other.undo_found);
-    EXPECT_EQ(t.given_up, other.undo_status == engine::UndoStatus::incident);
+    EXPECT_EQ(t.undo_stuck, other.undo_status == engine::UndoStatus::incident);
+    EXPECT_EQ(t.given_up, other.undo_status == engine::UndoStatus::given_up);
     EXPECT_EQ(t.action.open() || t.undo.open(),
               other.status == engine::TaskStatus::leased || other.undo_status == engine::UndoStatus::leased);
     for (const engine::Lease& lease : live_.state.leases)
@@ -273,6 +299,7 @@ class SideBySide {
 
   Chance chance_;
   Live live_;
+  std::vector<Attempt> cut_off_;  // leases that were open when the transaction was terminated
   std::vector<Time> retries_;
   Transaction model_;
 };
@@ -282,7 +309,7 @@ TEST(Model, AgreesWithTheEngineAfterEveryCommand) {
   const char* many = std::getenv("DTA_SEEDS");
   const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
   const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 2000;
-  std::size_t ends[6] = {}, waiting = 0;
+  std::size_t ends[6] = {}, resolved[4] = {}, waiting = 0;
   for (std::uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) {
     Chance chance(seed);
     const std::string text = chance.one_in(6) ? random_table(chance, "d") : random_steps(chance, "d");
@@ -291,12 +318,14 @@ TEST(Model, AgreesWithTheEngineAfterEveryCommand) {
     both.run(20 + chance.below(80));
     ++ends[static_cast<std::size_t>(both.phase())];
     waiting += both.waits();
+    for (std::size_t i = 0; i < std::size(resolved); ++i) resolved[i] += both.resolved[i];
   }
   if (one != nullptr || HasFailure()) return;
   // The comparison is worth something only when it reaches every end.
   for (const Phase end : {Phase::completed, Phase::compensated, Phase::terminated})
     EXPECT_GT(ends[static_cast<std::size_t>(end)], count / 50) << static_cast<int>(end);
   EXPECT_GT(waiting, count / 100);
+  for (const std::size_t times : resolved) EXPECT_GT(times, 0u);
 }
 
 }  // namespace

@@ -58,6 +58,11 @@ std::optional<std::string> Replay::cause(const RecordedEvent& event) {
   const auto result = [&](Sequence lease, const Said& said) {
     return unless(!transaction_.report(lease, said, now), "it answers a lease that is not open");
   };
+  const auto same_left = [&](const std::vector<NotUndone>& named) {
+    std::vector<TaskRef> tasks;
+    for (const NotUndone& left : named) tasks.push_back(left.task);
+    return unless(tasks == transaction_.not_undone(), "it does not name what is left");
+  };
   const auto remember_retry = [&](Time at) {
     if (at != Time::never()) retry_at_ = at;
   };
@@ -98,8 +103,14 @@ std::optional<std::string> Replay::cause(const RecordedEvent& event) {
           if (e.cause == CompensationCause::expired) return unless(transaction_.expire(now), "it has not expired");
           return unless(e.cause == CompensationCause::cancelled && !transaction_.cancel(now), "nothing has begun it");
         } else if constexpr (std::is_same_v<E, TransactionTerminated>) {
-          if (e.reason == "expired") return unless(transaction_.expire(now), "it has not expired");
-          return unless(!transaction_.cancel(now), "nothing has ended it");
+          // A table that expires without a transition for it; nobody is named then.
+          if (definition_->form == Form::table && e.reason == "expired" && e.who.empty())
+            return unless(transaction_.expire(now), "it has not expired");
+          if (auto refused = unless(!transaction_.terminate(), "it has ended before")) return refused;
+          return same_left(e.not_undone);
+        } else if constexpr (std::is_same_v<E, IncidentResolved>) {
+          return unless(!transaction_.resolve_incident(e.number, e.resolution, now),
+                        "the incident cannot be resolved so");
         } else if constexpr (std::is_same_v<E, Transitioned>) {
           const std::string& on = definition_->transitions[e.transition].on;
           if (on == "expired" && e.event_id.empty()) return unless(transaction_.expire(now), "it has not expired");

@@ -177,6 +177,15 @@ server::CancelRequest cancel_of(const std::string& id, const std::string& reques
   return server::CancelRequest{id, reason, "anna", request_id, {}};
 }
 
+server::TerminateRequest terminate_of(const std::string& id, const std::string& request_id) {
+  server::TerminateRequest request;
+  request.id = id;
+  request.reason = "by hand";
+  request.who = "anna";
+  request.request_id = request_id;
+  return request;
+}
+
 server::Poll poll_of(std::vector<std::string> queues, std::size_t max, Duration wait, const std::string& poll_id) {
   return server::Poll{std::move(queues), max, wait, "worker", poll_id};
 }

@@ -150,6 +150,7 @@ server::StartRequest start_of(const std::string& id, const std::string& definiti
 server::GetRequest get_of(const std::string& id, Duration wait = {});
 server::CancelRequest cancel_of(const std::string& id, const std::string& request_id = {},
                                 const std::string& reason = "asked");
+server::TerminateRequest terminate_of(const std::string& id, const std::string& request_id = {});
 server::Poll poll_of(std::vector<std::string> queues, std::size_t max = 1, Duration wait = {},
                      const std::string& poll_id = {});
 server::LeaseRequest lease_of(server::Poll poll);

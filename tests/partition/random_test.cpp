@@ -79,6 +79,7 @@ class RandomHistory {
       case 10:
         return ask_heartbeat();
       case 11:
+        if (one_in(random_, 6)) return ask_control();
         return one_in(random_, 3) ? ask_cancel() : ask_append();
       case 12:
         return ask_append();
@@ -195,6 +196,21 @@ class RandomHistory {
   void ask_cancel() {
     const auto request = cancel_of(fmt::format("t{}", below(random_, 30)), fmt::format("c{}", below(random_, 3)));
     open_cancels_.push_back({request, driver_.submit<TransactionSummary>(request)});
+  }
+
+  // What a person decides; that the same request gets the same answer is tried with cancel.
+  void ask_control() {
+    const std::string id = fmt::format("{}{}", one_in(random_, 5) ? "f" : "t", below(random_, 30));
+    if (one_in(random_, 2)) {
+      driver_.submit<TransactionSummary>(terminate_of(id));
+      return;
+    }
+    server::ResolveRequest request;
+    request.id = id;
+    request.incident = static_cast<std::uint32_t>(1 + below(random_, 2));
+    request.resolution = static_cast<schema::IncidentResolution>(below(random_, 4));
+    request.reason = "seen";
+    driver_.submit<TransactionSummary>(std::move(request));
   }
 
   void ask_append() {

@@ -1,4 +1,4 @@
-// Results of leases: the token decides. Conformance: C1 C2 C3 C4 C5 C6 C7 C12 I2.
+// Results of leases: the token decides. Conformance: C1 C2 C3 C4 C5 C6 C7 C12 E15 F10 I2.
 #include <algorithm>
 
 #include "tests/partition/definitions.h"
@@ -159,6 +159,41 @@ TEST(Partition, RecordsAStaleResultOnceAsLate) {
   EXPECT_EQ(count(d, "t", EventKind::late_result), 1u);
   EXPECT_EQ(code_of(report(d, completed(second.token, "{}"))), ErrorCode::id_reused);
   d.expect_consistent();
+}
+
+// A termination ends every open lease: what its worker still sends is late, before and after the write and a restart.
+TEST(Partition, TakesResultsOfLeasesThatATerminationEndedAsLate) {
+  Driver d;
+  publish(d, kPair);
+  start(d, "t", "pair");
+  const HandOut x = take(d, "qx"), y = take(d, "qy");
+  ASSERT_TRUE(d.ask<server::HeartbeatReply>(beat_of(x.token))->results[0]);
+  const auto ended = d.submit<server::TransactionSummary>(terminate_of("t", "r-1"));
+  const auto early = d.submit<ResultsReply>(results_of({completed(x.token, "{}")}));
+  d.write();
+  ASSERT_TRUE(ended.ok() && early.ok());
+  EXPECT_EQ(ended->phase, "terminated");
+  EXPECT_EQ(code_of(early->results[0]), ErrorCode::stale_lease);
+  const auto check = [&](const char* when) {
+    EXPECT_EQ(code_of(report(d, completed(x.token, "{}"))), ErrorCode::stale_lease) << when;
+    EXPECT_EQ(code_of(report(d, failed(y.token))), ErrorCode::stale_lease) << when;
+    EXPECT_EQ(code_of(report(d, released(y.token))), ErrorCode::stale_lease) << when;
+    const auto beat = d.ask<server::HeartbeatReply>(beat_of(x.token));
+    ASSERT_TRUE(beat.ok()) << when;
+    EXPECT_EQ(beat->results[0] ? std::nullopt : std::optional(beat->results[0].error().code), ErrorCode::stale_lease);
+    EXPECT_EQ(count(d, "t", EventKind::late_result), 2u) << when;
+    const auto again = d.ask<server::TransactionSummary>(terminate_of("t", "r-1"));
+    ASSERT_TRUE(again.ok()) << when;
+    EXPECT_EQ(again->sequence, ended->sequence) << when;
+    EXPECT_EQ(d.ask<server::TransactionSummary>(terminate_of("t", "r-2")).code(), ErrorCode::closed) << when;
+    EXPECT_EQ(count(d, "t", EventKind::transaction_terminated), 1u) << when;
+    d.expect_consistent();
+  };
+  check("durable");
+  d.crash(Fate::lost);
+  check("after a restart");
+  d.run_until(d.now + Duration{600'000});
+  EXPECT_EQ(count(d, "t", EventKind::attempt_timed_out), 0u) << "nothing is left that could be due";
 }
 
 TEST(Partition, RecordsALateResultOfATransactionThatLeftMemory) {

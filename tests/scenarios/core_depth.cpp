@@ -162,18 +162,15 @@ class CoreDepth : public Depth {
   }
 
   Result<server::TransactionSummary> cancel(server::CancelRequest request, Time now) override {
-    Held* held = find(request.id);
-    if (held == nullptr) return refuse(ErrorCode::transaction_not_found, "");
-    const std::string content = request.reason + "\n" + request.who;
-    const auto known = held->request_ids.find(request.request_id);
-    if (known != held->request_ids.end()) {
-      if (known->second != content) return refuse(ErrorCode::id_reused, "");
-      return summary(*held, false);
-    }
-    const auto decision = run(*held, engine::Cancel{request.reason, request.who}, now);
-    if (!decision) return tl::unexpected<Error>(decision.error());
-    if (!request.request_id.empty()) held->request_ids[request.request_id] = content;
-    return summary(*held, false);
+    return control(request, engine::Cancel{request.reason, request.who}, "cancel", now);
+  }
+  Result<server::TransactionSummary> terminate(server::TerminateRequest request, Time now) override {
+    return control(request, engine::Terminate{request.reason, request.who}, "terminate", now);
+  }
+  Result<server::TransactionSummary> resolve(server::ResolveRequest request, Time now) override {
+    const std::string what = std::to_string(request.incident) + std::string(to_string(request.resolution));
+    return control(request, engine::Resolve{request.incident, request.resolution, request.reason, request.who}, what,
+                   now);
   }
 
   Result<server::AppendReply> append(server::AppendRequest request, Time now) override {
@@ -244,6 +241,23 @@ class CoreDepth : public Depth {
   std::vector<Happened> happened() override { return std::exchange(happened_, {}); }
 
  private:
+  template <class Asked>
+  Result<server::TransactionSummary> control(const Asked& request, const engine::Command& command,
+                                             const std::string& what, Time now) {
+    Held* held = find(request.id);
+    if (held == nullptr) return refuse(ErrorCode::transaction_not_found, "");
+    const std::string content = what + "\n" + request.reason + "\n" + request.who;
+    const auto known = held->request_ids.find(request.request_id);
+    if (known != held->request_ids.end()) {
+      if (known->second != content) return refuse(ErrorCode::id_reused, "");
+      return summary(*held, false);
+    }
+    const auto decision = run(*held, command, now);
+    if (!decision) return tl::unexpected<Error>(decision.error());
+    if (!request.request_id.empty()) held->request_ids[request.request_id] = content;
+    return summary(*held, false);
+  }
+
   Held* find(const std::string& id) {
     for (const auto& held : held_)
       if (held->state.id == id) return held.get();
@@ -365,12 +379,8 @@ class CoreDepth : public Depth {
 
   static server::AppendReply answer(const engine::State& s, const Held& held, Sequence first, Sequence last,
                                     bool repeated) {
-    return server::AppendReply{first.value,
-                               last.value,
-                               held.machine->definition().states[s.table_state].name,
-                               engine::status(s),
-                               engine::to_string(s.phase),
-                               repeated};
+    const std::string& name = held.machine->definition().states[s.table_state].name;
+    return {first.value, last.value, name, engine::status(s), engine::to_string(s.phase), repeated};
   }
 
   std::map<std::string, std::map<std::uint32_t, engine::MachinePtr>> definitions_;

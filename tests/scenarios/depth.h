@@ -45,6 +45,8 @@ class Depth {
   virtual Result<server::ResultsReply> report(std::vector<server::TaskResult> results, Time now) = 0;
   virtual Result<server::HeartbeatReply> heartbeat(server::HeartbeatItem item, Time now) = 0;
   virtual Result<server::TransactionSummary> cancel(server::CancelRequest request, Time now) = 0;
+  virtual Result<server::TransactionSummary> terminate(server::TerminateRequest request, Time now) = 0;
+  virtual Result<server::TransactionSummary> resolve(server::ResolveRequest request, Time now) = 0;
   virtual Result<server::AppendReply> append(server::AppendRequest request, Time now) = 0;
   virtual Result<Standing> get(const std::string& id, Time now) = 0;
 

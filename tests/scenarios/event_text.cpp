@@ -76,7 +76,12 @@ class Text {
   }
   std::string operator()(const TransactionCompensated& e) { return not_undone(e.not_undone); }
   std::string operator()(const TransactionTerminated& e) {
-    return fmt::format("\"{}\"{}", e.reason, e.who.empty() ? "" : " by " + e.who);
+    std::string text = fmt::format("\"{}\"{}", e.reason, e.who.empty() ? "" : " by " + e.who);
+    return e.not_undone.empty() ? text : text + ", " + not_undone(e.not_undone);
+  }
+  std::string operator()(const IncidentResolved& e) {
+    return fmt::format("{} {} \"{}\"{}", e.number, to_string(e.resolution), e.reason,
+                       e.who.empty() ? "" : " by " + e.who);
   }
   std::string operator()(const IncidentRaised& e) {
     return fmt::format("{} {} {} {}{}", e.number,
@@ -94,7 +99,9 @@ class Text {
     std::string text;
     for (const NotUndone& n : list)
       text += fmt::format("{}{} ({})", text.empty() ? "not undone: " : ", ", task_text(d_, n.task),
-                          n.reason == NotUndoneReason::no_undo ? "no undo" : "given up");
+                          n.reason == NotUndoneReason::no_undo    ? "no undo"
+                          : n.reason == NotUndoneReason::given_up ? "given up"
+                                                                  : "terminated");
     return text;
   }
   std::string step(std::uint16_t index) const { return d_.steps[index].name; }
@@ -159,6 +166,7 @@ std::vector<std::string> state_text(const engine::Machine& machine, const engine
       if (t.status == engine::TaskStatus::ready) line += " ready from " + time_text(t.at);
       if (t.undo_status == engine::UndoStatus::ready) line += " undo ready from " + time_text(t.undo_at);
       if (t.undo_status == engine::UndoStatus::incident) line += " undo needs a person";
+      if (t.undo_status == engine::UndoStatus::given_up) line += " undo given up";
       lines.push_back(line);
     }
   if (state.failure.has_step)

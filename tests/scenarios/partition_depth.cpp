@@ -46,6 +46,12 @@ class PartitionDepth : public Depth {
   Result<server::TransactionSummary> cancel(server::CancelRequest request, Time now) override {
     return ask<server::TransactionSummary>(std::move(request), now);
   }
+  Result<server::TransactionSummary> terminate(server::TerminateRequest request, Time now) override {
+    return ask<server::TransactionSummary>(std::move(request), now);
+  }
+  Result<server::TransactionSummary> resolve(server::ResolveRequest request, Time now) override {
+    return ask<server::TransactionSummary>(std::move(request), now);
+  }
   Result<server::AppendReply> append(server::AppendRequest request, Time now) override {
     return ask<server::AppendReply>(std::move(request), now);
   }

@@ -260,16 +260,37 @@ class Run {
     say(fmt::format("-> until {}{}", time_text(answer->lease_until), answer->stop ? ", stop" : ""));
   }
 
-  void cancel(Words& words) {
-    server::CancelRequest request;
-    request.id = words.take();
+  template <class Asked, class Ask>
+  void control(Words& words, Asked request, Ask&& ask) {
     if (words.at_quoted()) request.reason = words.take();
     if (words.take_if("by")) request.who = words.take();
     if (words.take_if("request")) request.request_id = words.take();
-    const auto reply = depth_.cancel(std::move(request), now_);
+    const auto reply = ask(std::move(request));
     tell_what_happened();
     if (!reply) return refused(reply.error());
     say(fmt::format("-> {}", reply->status));
+  }
+
+  void cancel(Words& words) {
+    server::CancelRequest request;
+    request.id = words.take();
+    control(words, std::move(request), [&](auto asked) { return depth_.cancel(std::move(asked), now_); });
+  }
+
+  void terminate(Words& words) {
+    server::TerminateRequest request;
+    request.id = words.take();
+    control(words, std::move(request), [&](auto asked) { return depth_.terminate(std::move(asked), now_); });
+  }
+
+  void resolve(Words& words) {
+    server::ResolveRequest request;
+    request.id = words.take();
+    request.incident = static_cast<std::uint32_t>(words.take_number());
+    const auto resolution = schema::parse_resolution(words.take());
+    if (!resolution) return say("-> script error: no such resolution");
+    request.resolution = *resolution;
+    control(words, std::move(request), [&](auto asked) { return depth_.resolve(std::move(asked), now_); });
   }
 
   void append(Words& words) {
@@ -343,6 +364,8 @@ const std::map<std::string, Run::Verb, std::less<>> Run::kVerbs = {
     {"release", [](Run& r, Words& w) { r.results(w, "release"); }},
     {"heartbeat", [](Run& r, Words& w) { r.heartbeat(w); }},
     {"cancel", [](Run& r, Words& w) { r.cancel(w); }},
+    {"terminate", [](Run& r, Words& w) { r.terminate(w); }},
+    {"resolve", [](Run& r, Words& w) { r.resolve(w); }},
     {"append", [](Run& r, Words& w) { r.append(w); }},
     {"at", [](Run& r, Words& w) { r.move_clock(kBegin + w.take_duration()); }},
     {"advance", [](Run& r, Words& w) { r.move_clock(r.now_ + w.take_duration()); }},

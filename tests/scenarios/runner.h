@@ -7,7 +7,8 @@
 //   fail LEASE CODE ["message"] [not-retryable] [unknown] [details JSON]
 //   release LEASE [after D]                   results joined by & are one request
 //   heartbeat LEASE [DETAIL]
-//   cancel ID ["reason"] [by WHO] [request ID]
+//   cancel | terminate ID ["reason"] [by WHO] [request ID]
+//   resolve ID NUMBER RESOLUTION ["reason"] [by WHO] [request ID]
 //   append ID EVENT [id ID] [DATA] [& EVENT ...] [expecting N|none]      "append ID nothing" appends no event
 //   at D | advance D                          moves the clock, fires what is due, once
 //   restart                                   everything that is not in the log is forgotten

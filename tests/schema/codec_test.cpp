@@ -93,15 +93,17 @@ TEST(Codec, EncodingIsPinned) {
 
 TEST(Codec, EveryKindHasItsPinnedDigest) {
   EXPECT_EQ(to_hex(sha256(encode_events(samples::every_kind()))),
-            "fc19c3c4573677c7793f48a5228eac051999a169d8b00ad84a4bf4fb12313ffd");
+            "9c2c61bbbcf799f3bd253a9e01063052e05a631085cb30408b287f3fa3e72b26");
 }
 
 // Kinds and fields that came later take nothing from those before: without them the bytes are what they were.
 TEST(Codec, LaterKindsAndFieldsLeaveTheBytesBeforeThemAlone) {
   auto events = samples::every_kind();
   std::erase_if(events, [](const Event& event) { return kind_of(event) > EventKind::definition_published; });
-  for (Event& event : events)
+  for (Event& event : events) {
     if (auto* completed = std::get_if<TransactionCompleted>(&event)) completed->not_undone.clear();
+    if (auto* terminated = std::get_if<TransactionTerminated>(&event)) terminated->not_undone.clear();
+  }
   EXPECT_EQ(to_hex(sha256(encode_events(events))), "828f6b39f8be2185de292711ff061cbda6ff8ffe903b4fc6d885341d7a9ba440");
 }
 

@@ -50,11 +50,12 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(step_undone","step":"pack"})",
       R"(transaction_completed","output":{"payload":0},"not_undone":[{"step":"pack","task":"label","instance":7,"reason":"no_undo"}]})",
       R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"no_undo"},{"step":"pack","task":"label","instance":7,"reason":"given_up"}]})",
-      R"(transaction_terminated","reason":"expired","who":"otto"})",
+      R"(transaction_terminated","reason":"expired","who":"otto","not_undone":[{"step":"pack","task":"label","instance":7,"reason":"terminated"}]})",
       R"(incident_raised","number":2,"incident":"effect_after_undo","step":"pack","task":"label","instance":7,"error":{"code":"x","message":"y"}})",
       R"(transitioned","on":"Send Fine","from":"Created","to":"Sent","event_id":"e-81","data":{"payload":0}})",
       R"(definition_published","name":"order","version":3,"text":{"payload":0}})",
       R"(outcome_decided","output":{"payload":0}})",
+      R"(incident_resolved","number":2,"resolution":"accept","reason":"looked at","who":"anna"})",
   };
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), expected.size());
@@ -85,6 +86,8 @@ TEST(EventJson, WhatIsNotThereIsNullOrLeftOut) {
   has(LateResult{}, R"("code":null)");
   has(TransactionCompensated{}, R"("not_undone":[])");
   EXPECT_EQ(has(TransactionCompleted{}, R"("kind":"transaction_completed"})").find("not_undone"), std::string::npos);
+  EXPECT_EQ(has(TransactionTerminated{}, R"("reason":null,"who":null})").find("not_undone"), std::string::npos);
+  has(IncidentResolved{}, R"("number":1,"resolution":"retry","reason":null,"who":null)");
 }
 
 TEST(EventJson, PlaceInTheLogIsThereWhenGiven) {

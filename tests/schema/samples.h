@@ -44,11 +44,12 @@ inline std::vector<Event> every_kind() {
       StepUndone{1},
       TransactionCompleted{payload(0, "{\"ok\":true}"), {{label, NotUndoneReason::no_undo}}},
       TransactionCompensated{{{stock, NotUndoneReason::no_undo}, {label, NotUndoneReason::given_up}}},
-      TransactionTerminated{"expired", "otto"},
+      TransactionTerminated{"expired", "otto", {{label, NotUndoneReason::terminated}}},
       IncidentRaised{2, IncidentKind::effect_after_undo, label, "x", "y"},
       Transitioned{1, 1, 2, "e-81", payload(0, "{\"amount\":\"35.00\"}")},
       DefinitionPublished{"order", 3, payload(0, "{\"name\":\"order\"}")},
       OutcomeDecided{payload(0, "{\"ok\":true}")},
+      IncidentResolved{2, IncidentResolution::accept, "looked at", "anna"},
   };
 }
 

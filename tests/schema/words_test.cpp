@@ -164,13 +164,22 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "incident_raised",
                                "transitioned",
                                "definition_published",
-                               "outcome_decided"};
+                               "outcome_decided",
+                               "incident_resolved"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(static_cast<std::size_t>(kind_of(events[i])), i + 1);
     EXPECT_EQ(to_string(kind_of(events[i])), names[i]);
   }
+}
+
+TEST(Resolutions, AreReadAsTheyAreWritten) {
+  for (const auto resolution : {IncidentResolution::retry, IncidentResolution::force_done, IncidentResolution::give_up,
+                                IncidentResolution::accept})
+    EXPECT_EQ(parse_resolution(to_string(resolution)), resolution);
+  for (const char* word : {"", "Retry", "retry ", "force", "done"})
+    EXPECT_EQ(parse_resolution(word), std::nullopt) << word;
 }
 
 TEST(Events, NameTheirPayloads) {

@@ -233,6 +233,12 @@ class Client {
 
   // Begins compensation. Refusals: transaction_not_found, closed, past_pivot.
   Cancelled cancel(std::string_view id, const CancelOptions& options);
+  // Stops at once, undoes nothing. Refusals: transaction_not_found, closed.
+  Cancelled terminate(std::string_view id, const CancelOptions& options);
+  // What a person decides about an incident: resolution is "retry", "force_done", "give_up" or "accept". Refusals:
+  // incident_not_found, closed (resolved before), illegal_event.
+  Cancelled resolve(std::string_view id, std::uint32_t incident, std::string_view resolution,
+                    const CancelOptions& options);
   // All events or none. Refusals: illegal_event and wrong_sequence (with current_sequence), id_reused, closed.
   Appended append(std::string_view id, const Expected& expected, std::vector<NewEvent> events);
 
