@@ -219,8 +219,8 @@ void WorkerCore::end_interruption(HttpConnection& connection) {
   connection.resume();
 }
 
-// The answer of the open poll. That it is answered and what it gave become known together: else the other lane would see
-// free hands where there are none.
+// The answer of the open poll. That it is answered and what it gave become known together: else the other lane would
+// see free hands where there are none.
 void WorkerCore::receive(const Json& tasks, Clock::time_point receipt) {
   std::vector<TaskPtr> received;
   for (const Json& item : tasks.items()) {

@@ -1,10 +1,10 @@
 // Values to bytes and back, little-endian, for what is folded from the log and can be folded again: checkpoints and
-// directory rows. One function template names the fields of a type once, for both directions. Not for events: those have a
-// schema of their own.
+// directory rows. One function template names the fields of a type once, for both directions. Not for events: those
+// have a schema of their own.
 #pragma once
 
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
-// Delays as docs/definitions.md promises them: grown, capped, then drawn downwards. Pure; the draw is a hash, so that no
-// source of chance is needed and the same log gives the same times.
+// Delays as docs/definitions.md promises them: grown, capped, then drawn downwards. Pure; the draw is a hash, so that
+// no source of chance is needed and the same log gives the same times.
 #include "engine/backoff.h"
 
 #include <algorithm>

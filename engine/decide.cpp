@@ -49,8 +49,8 @@ struct Decide {
   Status operator()(const Start& command) const {
     const Definition& definition = d.m.definition();
     DTA_ASSERT(d.s.phase == Phase::none);
-    TransactionStarted event{command.id, definition.name, definition.version, definition.digest, {}, command.attributes,
-                             command.headers, definition.expires_after, command.request_digest};
+    TransactionStarted event{command.id,         definition.name, definition.version,       definition.digest,     {},
+                             command.attributes, command.headers, definition.expires_after, command.request_digest};
     event.input = d.attach(command.input);
     d.emit(std::move(event));
     if (definition.form == Form::steps) {
@@ -88,7 +88,8 @@ struct Decide {
     return {};
   }
   Status operator()(const Cancel& command) const {
-    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
+    if (d.s.ended())
+      return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
     if (d.s.outcome_decided) return refuse(ErrorCode::closed, "the last join is decided: the transaction completes");
     if (d.s.phase == Phase::compensating) return refuse(ErrorCode::closed, "the transaction is already compensating");
     if (d.s.form == Form::table) {
@@ -100,7 +101,8 @@ struct Decide {
     return {};
   }
   Status operator()(const Terminate& command) const {
-    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
+    if (d.s.ended())
+      return refuse(ErrorCode::closed, "the transaction has already " + std::string(to_string(d.s.phase)));
     d.emit(TransactionTerminated{command.reason, command.who, not_undone(d, NotUndoneReason::terminated)});
     return {};
   }

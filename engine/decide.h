@@ -1,7 +1,8 @@
-// decide(): the engine's one question. Given a machine, a state, a command and the time, which events happen? No clock, no
-// disk, no thread, no chance: the same arguments always give the same decision.
+// decide(): the engine's one question. Given a machine, a state, a command and the time, which events happen? No clock,
+// no disk, no thread, no chance: the same arguments always give the same decision.
 //
-// The state is changed only by evolve() over events that are also returned. When a command is refused, neither happened.
+// The state is changed only by evolve() over events that are also returned. When a command is refused, neither
+// happened.
 #pragma once
 
 #include <functional>
@@ -46,7 +47,8 @@ std::vector<PayloadAt> needs(const Machine& machine, const State& state, const C
 
 // Events get sequences state.sequence + 1, + 2, ... and recorded_at = now. Refusals: closed, past_pivot, stale_lease,
 // wrong_sequence, illegal_event, reserved_kind, task_not_found.
-schema::Result<Decision> decide(const Machine& machine, State& state, const Command& command, const Inputs& inputs, Time now);
+schema::Result<Decision> decide(const Machine& machine, State& state, const Command& command, const Inputs& inputs,
+                                Time now);
 
 // When a lease ends: min(handed out + attempt, last heartbeat + heartbeat).
 Time lease_until(const Lease& lease, const std::vector<Beat>& beats);

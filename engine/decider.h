@@ -8,7 +8,8 @@ namespace dta::engine {
 
 class Decider {
  public:
-  Decider(const Machine& machine, State& state, const Inputs& given, Time time) : m(machine), s(state), inputs(given), now(time) {}
+  Decider(const Machine& machine, State& state, const Inputs& given, Time time)
+      : m(machine), s(state), inputs(given), now(time) {}
 
   // Checks the event against the life-cycle table, applies it, and returns it as part of the decision.
   void emit(schema::Event event);

@@ -1,5 +1,5 @@
-// The only code that changes a state: bits by the life-cycle table, values by one case an event. check() says beforehand
-// whether an event from a log may be applied at all; evolve() asserts it. Pure, and never reads a payload.
+// The only code that changes a state: bits by the life-cycle table, values by one case an event. check() says
+// beforehand whether an event from a log may be applied at all; evolve() asserts it. Pure, and never reads a payload.
 #include "engine/evolve.h"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ constexpr const char* kTotalRanOut = "the task's total timeout ran out";
 // Applies the values that stand beside the bits; the bits of the event itself were applied before.
 class Apply {
  public:
-  Apply(const Machine& machine, State& state, Sequence sequence, Time at) : m_(machine), s_(state), sequence_(sequence), at_(at) {}
+  Apply(const Machine& machine, State& state, Sequence sequence, Time at)
+      : m_(machine), s_(state), sequence_(sequence), at_(at) {}
 
   void operator()(const TransactionStarted& e) {
     const Definition& d = m_.definition();
@@ -49,7 +50,8 @@ class Apply {
       t.status = TaskStatus::ready;
       t.first_ready = t.at = at_;
     }
-    for (const ResolvedInput& resolved : e.inputs) s_.tasks[step.first_task + resolved.task].input = place(resolved.input);
+    for (const ResolvedInput& resolved : e.inputs)
+      s_.tasks[step.first_task + resolved.task].input = place(resolved.input);
   }
   void operator()(const StepMet& e) {
     const Step& step = m_.step(e.step);
@@ -75,8 +77,8 @@ class Apply {
       t.status = TaskStatus::leased;
       t.attempt = e.attempt;
     }
-    s_.leases.push_back(
-        Lease{e.task, e.action, e.attempt, sequence_, at_, e.attempt_timeout, e.heartbeat_timeout, false, e.worker, e.poll_id});
+    s_.leases.push_back(Lease{e.task, e.action, e.attempt, sequence_, at_, e.attempt_timeout, e.heartbeat_timeout,
+                              false, e.worker, e.poll_id});
   }
   void operator()(const TaskCompleted& e) {
     end_lease(e.attempt);
@@ -119,11 +121,13 @@ class Apply {
     end_lease(e.attempt);
     task(e.attempt.task).error_code = "dta.timeout";
     attempt_ended(e.attempt, e.retry_at, "dta.timeout",
-                  e.reason == LeaseEnd::heartbeat ? "the worker's heartbeat stopped" : "the worker gave no result within the attempt timeout");
+                  e.reason == LeaseEnd::heartbeat ? "the worker's heartbeat stopped"
+                                                  : "the worker gave no result within the attempt timeout");
   }
   void operator()(const TaskTimedOut& e) {
     TaskState& t = task(e.task);
-    const char* message = e.limit == TaskLimit::queue ? "no worker took the task within its queue timeout" : kTotalRanOut;
+    const char* message =
+        e.limit == TaskLimit::queue ? "no worker took the task within its queue timeout" : kTotalRanOut;
     t.error_code = "dta.timeout";
     if (t.status == TaskStatus::leased) {
       for (Lease& lease : s_.leases)
@@ -222,10 +226,13 @@ class Apply {
   }
 
   TaskState& task(const TaskRef& ref) { return s_.tasks[m_.flat(ref)]; }
-  PayloadAt place(const PayloadRef& ref) const { return ref.present() ? PayloadAt{sequence_, ref.index, ref.size} : PayloadAt{}; }
+  PayloadAt place(const PayloadRef& ref) const {
+    return ref.present() ? PayloadAt{sequence_, ref.index, ref.size} : PayloadAt{};
+  }
 
   Lease end_lease(const Attempt& attempt) {
-    const auto it = std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
+    const auto it =
+        std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
     DTA_ASSERT(it != s_.leases.end() && it->task == attempt.task && it->action == attempt.action);
     Lease lease = std::move(*it);
     s_.leases.erase(it);
@@ -244,7 +251,8 @@ class Apply {
     if (retry_at == Time::never()) settle_without_success(attempt.task, code, message);
   }
 
-  // The outcome over all attempts: unknown if any attempt ended unknown, else failed if any was handed out, else `or_else`.
+  // The outcome over all attempts: unknown if any attempt ended unknown, else failed if any was handed out, else
+  // `or_else`.
   void settle_without_success(const TaskRef& ref, const std::string& code, const std::string& message,
                               TaskBit or_else = TaskBit::withdrawn) {
     const std::size_t flat = m_.flat(ref);
@@ -254,13 +262,15 @@ class Apply {
     set(outcome, flat);
     set(TaskBit::settled, flat);
     s_.tasks[flat].status = TaskStatus::settled;
-    // The failure that decides is the one that puts the need out of reach, also when siblings drain before it is judged.
+    // The failure that decides is the one that puts the need out of reach, also when siblings drain before it is
+    // judged.
     if (outcome != TaskBit::withdrawn && s_.phase == Phase::running && !s_.failure.has_step &&
         !s_.bits.test(m_.bit(StepBit::met, ref.step)) && !reachable(m_, s_.bits, ref.step))
       s_.failure = Failure{true, true, ref, code, message};
   }
 
-  // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to stop.
+  // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to
+  // stop.
   void stop_open_tasks(std::size_t index) {
     const Step& step = m_.step(index);
     for (std::size_t i = 0; i < step.tasks.size(); ++i) {
@@ -271,8 +281,8 @@ class Apply {
       if (lease.action == Action::perform && lease.task.step == index) lease.stop_asked = true;
   }
 
-  // Nobody is waited for any more: a lease that was open may have acted, and what its worker still sends is late. An undo
-  // that was under way is not acknowledged, and is handed out no more.
+  // Nobody is waited for any more: a lease that was open may have acted, and what its worker still sends is late. An
+  // undo that was under way is not acknowledged, and is handed out no more.
   void settle_everything() {
     for (const Lease& lease : s_.leases)
       if (lease.action == Action::perform) {
@@ -312,22 +322,26 @@ void evolve(const Machine& machine, State& state, const RecordedEvent& event) {
 }
 
 Status check(const Machine& machine, const State& state, const RecordedEvent& event) {
-  if (event.sequence != state.sequence.next()) return refuse(ErrorCode::illegal_event, "the sequence does not follow the one before it");
+  if (event.sequence != state.sequence.next())
+    return refuse(ErrorCode::illegal_event, "the sequence does not follow the one before it");
   const BitSet empty(machine.width());
   const BitSet& bits = state.bits.word_count() == 0 ? empty : state.bits;
   const auto place_is_valid = [&](const auto& e) {
     if constexpr (requires { e.attempt.task; }) {
       return machine.valid(e.attempt.task);
     } else if constexpr (requires { e.task.instance; }) {
-      if constexpr (requires { e.has_task; }) return e.step < machine.definition().steps.size() && (!e.has_task || machine.valid(e.task));
+      if constexpr (requires { e.has_task; })
+        return e.step < machine.definition().steps.size() && (!e.has_task || machine.valid(e.task));
       return machine.valid(e.task);
     } else if constexpr (requires { e.transition; }) {
       const auto& transitions = machine.definition().transitions;
-      return e.transition < transitions.size() && transitions[e.transition].from == e.from && transitions[e.transition].to == e.to;
+      return e.transition < transitions.size() && transitions[e.transition].from == e.from &&
+             transitions[e.transition].to == e.to;
     } else if constexpr (requires { e.inputs; }) {
       return e.step < machine.definition().steps.size() &&
-             std::all_of(e.inputs.begin(), e.inputs.end(),
-                         [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
+             std::all_of(
+                 e.inputs.begin(), e.inputs.end(),
+                 [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
     } else if constexpr (requires { e.step; }) {
       return e.step < machine.definition().steps.size();
     } else if constexpr (requires { e.cause; } || std::is_same_v<std::decay_t<decltype(e)>, OutcomeDecided>) {
@@ -340,11 +354,13 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
   if (std::holds_alternative<DefinitionPublished>(event.event))
     return refuse(ErrorCode::illegal_event, kind + " belongs into a reserved transaction");
   if (!std::visit(place_is_valid, event.event))
-    return refuse(ErrorCode::illegal_event, kind + " names a step, task or transition that the definition does not have");
-  if (!legal(bits, masks_of(machine, event.event))) return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
+    return refuse(ErrorCode::illegal_event,
+                  kind + " names a step, task or transition that the definition does not have");
+  if (!legal(bits, masks_of(machine, event.event)))
+    return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
   const auto* resolved = std::get_if<IncidentResolved>(&event.event);
-  if (resolved != nullptr &&
-      (resolved->number == 0 || resolved->number > state.incidents.size() || !state.incidents[resolved->number - 1].open))
+  if (resolved != nullptr && (resolved->number == 0 || resolved->number > state.incidents.size() ||
+                              !state.incidents[resolved->number - 1].open))
     return refuse(ErrorCode::illegal_event, kind + " names an incident that is not open");
   if (resolved != nullptr && !fits(state, state.incidents[resolved->number - 1], resolved->resolution))
     return refuse(ErrorCode::illegal_event, kind + " says what cannot be said of this incident");
@@ -364,7 +380,8 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
     }
   };
   if (!std::visit(lease_fits, event.event))
-    return refuse(ErrorCode::illegal_event, kind + " hands out a task that is not ready, or answers a lease that is not open");
+    return refuse(ErrorCode::illegal_event,
+                  kind + " hands out a task that is not ready, or answers a lease that is not open");
   return {};
 }
 

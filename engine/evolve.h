@@ -1,5 +1,6 @@
-// The one way a state changes. evolve() is total over legal histories: it decides nothing, reads no payload and no clock.
-// An event that the life-cycle table does not allow is a bug of the caller and ends the process; check() tells beforehand.
+// The one way a state changes. evolve() is total over legal histories: it decides nothing, reads no payload and no
+// clock. An event that the life-cycle table does not allow is a bug of the caller and ends the process; check() tells
+// beforehand.
 #pragma once
 
 #include "engine/machine.h"

@@ -16,11 +16,17 @@ class Row {
   explicit Row(const Machine& machine) : machine_(machine) {}
 
   template <class... Place>
-  Row& needs(auto bit, Place... place) { return add(masks_.requires_all, bit, place...); }
+  Row& needs(auto bit, Place... place) {
+    return add(masks_.requires_all, bit, place...);
+  }
   template <class... Place>
-  Row& forbids(auto bit, Place... place) { return add(masks_.forbids_any, bit, place...); }
+  Row& forbids(auto bit, Place... place) {
+    return add(masks_.forbids_any, bit, place...);
+  }
   template <class... Place>
-  Row& sets(auto bit, Place... place) { return add(masks_.sets, bit, place...); }
+  Row& sets(auto bit, Place... place) {
+    return add(masks_.sets, bit, place...);
+  }
 
   // Nothing but late results and incidents follow a terminal event.
   Row& open() {
@@ -52,22 +58,43 @@ struct RowOf {
     return row.sets(StepBit::entered, e.step).take();
   }
   Masks operator()(const StepMet& e) const {
-    return Row(machine).open().needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
-        .forbids(TransactionBit::compensating).sets(StepBit::met, e.step).take();
+    return Row(machine)
+        .open()
+        .needs(StepBit::entered, e.step)
+        .forbids(StepBit::failed, e.step)
+        .forbids(StepBit::met, e.step)
+        .forbids(TransactionBit::compensating)
+        .sets(StepBit::met, e.step)
+        .take();
   }
   Masks operator()(const StepFailed& e) const {
-    return Row(machine).open().needs(StepBit::entered, e.step).forbids(StepBit::failed, e.step).forbids(StepBit::met, e.step)
-        .forbids(TransactionBit::compensating).sets(StepBit::failed, e.step).take();
+    return Row(machine)
+        .open()
+        .needs(StepBit::entered, e.step)
+        .forbids(StepBit::failed, e.step)
+        .forbids(StepBit::met, e.step)
+        .forbids(TransactionBit::compensating)
+        .sets(StepBit::failed, e.step)
+        .take();
   }
   Masks operator()(const TaskLeased& e) const {
     const std::size_t task = machine.flat(e.task);
     Row row(machine);
     row.open();
     if (e.action == Action::undo)
-      return row.needs(TaskBit::undo_due, task).needs(TaskBit::settled, task).forbids(TaskBit::failed, task)
-          .forbids(TaskBit::withdrawn, task).forbids(TaskBit::undone, task).sets(TaskBit::undo_requested, task).take();
-    return row.needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating).forbids(StepBit::failed, e.task.step)
-        .forbids(TaskBit::settled, task).sets(TaskBit::requested, task).take();
+      return row.needs(TaskBit::undo_due, task)
+          .needs(TaskBit::settled, task)
+          .forbids(TaskBit::failed, task)
+          .forbids(TaskBit::withdrawn, task)
+          .forbids(TaskBit::undone, task)
+          .sets(TaskBit::undo_requested, task)
+          .take();
+    return row.needs(StepBit::entered, e.task.step)
+        .forbids(TransactionBit::compensating)
+        .forbids(StepBit::failed, e.task.step)
+        .forbids(TaskBit::settled, task)
+        .sets(TaskBit::requested, task)
+        .take();
   }
   // What every result of an open lease needs.
   Row answered(const Attempt& a) const {
@@ -88,7 +115,8 @@ struct RowOf {
   }
   Masks operator()(const TaskFailed& e) const {
     Row row = answered(e.attempt);
-    if (e.attempt.action == Action::perform && e.effect == Effect::unknown) row.sets(TaskBit::maybe, machine.flat(e.attempt.task));
+    if (e.attempt.action == Action::perform && e.effect == Effect::unknown)
+      row.sets(TaskBit::maybe, machine.flat(e.attempt.task));
     return row.take();
   }
   Masks operator()(const TaskReleased& e) const { return answered(e.attempt).take(); }
@@ -98,7 +126,11 @@ struct RowOf {
     return row.take();
   }
   Masks operator()(const TaskTimedOut& e) const {
-    return Row(machine).open().needs(StepBit::entered, e.task.step).forbids(TaskBit::settled, machine.flat(e.task)).take();
+    return Row(machine)
+        .open()
+        .needs(StepBit::entered, e.task.step)
+        .forbids(TaskBit::settled, machine.flat(e.task))
+        .take();
   }
   Masks operator()(const HeartbeatRecorded& e) const { return answered(e.attempt).take(); }
   Masks operator()(const LateResult&) const { return Row(machine).needs(TransactionBit::started).take(); }
@@ -147,7 +179,8 @@ struct RowOf {
     } else {
       // A state has been left exactly when one of its successors was reached: in a table without cycles a successor
       // cannot have been reached before.
-      for (std::uint32_t leaving : machine.leaving(e.from)) masks.forbids_any.push_back(bit(machine.definition().transitions[leaving].to));
+      for (std::uint32_t leaving : machine.leaving(e.from))
+        masks.forbids_any.push_back(bit(machine.definition().transitions[leaving].to));
     }
     return masks;
   }
@@ -156,11 +189,15 @@ struct RowOf {
 
 }  // namespace
 
-Masks masks_of(const Machine& machine, const Event& event) { return std::visit(RowOf{machine}, event); }
+Masks masks_of(const Machine& machine, const Event& event) {
+  return std::visit(RowOf{machine}, event);
+}
 
 bool legal(const BitSet& bits, const Masks& masks) {
-  return std::all_of(masks.requires_all.begin(), masks.requires_all.end(), [&](std::uint32_t bit) { return bits.test(bit); }) &&
-         std::none_of(masks.forbids_any.begin(), masks.forbids_any.end(), [&](std::uint32_t bit) { return bits.test(bit); });
+  return std::all_of(masks.requires_all.begin(), masks.requires_all.end(),
+                     [&](std::uint32_t bit) { return bits.test(bit); }) &&
+         std::none_of(masks.forbids_any.begin(), masks.forbids_any.end(),
+                      [&](std::uint32_t bit) { return bits.test(bit); });
 }
 
 void apply(BitSet& bits, const Masks& masks) {

@@ -1,6 +1,6 @@
 // The life-cycle table: for every event, which bits it requires, forbids and sets. Validation of an append is mask
-// arithmetic over these; decide() checks every event it makes against them, and the events that clients append are refused
-// by them. A mask is the short list of its bit numbers, so it costs the same at any width.
+// arithmetic over these; decide() checks every event it makes against them, and the events that clients append are
+// refused by them. A mask is the short list of its bit numbers, so it costs the same at any width.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -20,8 +20,8 @@ struct Masks {
   Mask clears;  // only the current state of a cyclic table
 };
 
-// The row of this event. `sets` holds what the event itself says; what follows for other tasks (withdrawn when their step
-// fails) is set by evolve.
+// The row of this event. `sets` holds what the event itself says; what follows for other tasks (withdrawn when their
+// step fails) is set by evolve.
 Masks masks_of(const Machine& machine, const schema::Event& event);
 
 bool legal(const BitSet& bits, const Masks& masks);

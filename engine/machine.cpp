@@ -21,12 +21,14 @@ Machine::Machine(schema::DefinitionPtr definition) : definition_(std::move(defin
   tasks_first_ = kTransactionBits + kStepBits * steps_;
   width_ = tasks_first_ + kTaskBits * tasks_;
   for (const schema::Step& step : d.steps)
-    leaves_.push_back(step.need.kind != schema::Need::Kind::all ||
-                      std::any_of(step.tasks.begin(), step.tasks.end(), [](const schema::Task& task) { return task.optional; }));
+    leaves_.push_back(
+        step.need.kind != schema::Need::Kind::all ||
+        std::any_of(step.tasks.begin(), step.tasks.end(), [](const schema::Task& task) { return task.optional; }));
 }
 
 bool Machine::valid(const TaskRef& ref) const {
-  return ref.step < definition_->steps.size() && ref.task < definition_->steps[ref.step].tasks.size() && ref.instance == 0;
+  return ref.step < definition_->steps.size() && ref.task < definition_->steps[ref.step].tasks.size() &&
+         ref.instance == 0;
 }
 
 TaskRef Machine::ref(std::size_t step, std::size_t task) const {

@@ -22,10 +22,12 @@ void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& b
   if (s.ended() || s.phase == Phase::none) return;
   for (const Lease& lease : s.leases)
     visit(lease_until(lease, beats), [&] {
-      return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + m.step(lease.task.step).name + "/" + m.task(lease.task).name;
+      return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + m.step(lease.task.step).name +
+             "/" + m.task(lease.task).name;
     });
   if (s.phase != Phase::running) return;
-  if (s.expires_at != Time::never() && !s.outcome_decided) visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
+  if (s.expires_at != Time::never() && !s.outcome_decided)
+    visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
   if (s.form != Form::steps || m.definition().steps.empty()) return;
   const Step& current = m.step(s.step);
   if (current.deadline.ms > 0 && !s.bits.test(m.bit(StepBit::met, s.step)))
@@ -40,7 +42,8 @@ void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& b
       if (t.status == TaskStatus::ready && limits.queue.ms > 0)
         visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
       if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
-      if (!stopping[i]) visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
+      if (!stopping[i])
+        visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
     }
   });
 }
@@ -66,8 +69,9 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
 std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p) {
   std::vector<std::string> lines;
   for (const Ready& ready : p.ready)
-    lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + m.step(ready.task.step).name + "/" + m.task(ready.task).name +
-                    " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " + format_time(ready.at));
+    lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + m.step(ready.task.step).name + "/" +
+                    m.task(ready.task).name + " may be handed out on queue " + queue_of(m, ready.task, ready.action) +
+                    " from " + format_time(ready.at));
   for_each_timer(m, s, {}, [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
   return lines;
 }

@@ -20,8 +20,8 @@ struct Ready {
 };
 
 struct Pending {
-  std::vector<Ready> ready;    // those in backoff too: their `at` lies ahead
-  Time due = Time::never();    // the earliest timer; Tick fires it
+  std::vector<Ready> ready;  // those in backoff too: their `at` lies ahead
+  Time due = Time::never();  // the earliest timer; Tick fires it
   bool operator==(const Pending&) const = default;
 };
 

@@ -42,12 +42,13 @@ void archive(A& a, PayloadAt& v) {
 }
 template <class A>
 void archive(A& a, TaskState& v) {
-  fields(a, v.status, v.undo_status, v.undo_found, v.attempt, v.undo_attempt, v.generation, v.order, v.first_ready, v.at, v.undo_at,
-         v.input, v.output, v.heartbeat, v.error_code);
+  fields(a, v.status, v.undo_status, v.undo_found, v.attempt, v.undo_attempt, v.generation, v.order, v.first_ready,
+         v.at, v.undo_at, v.input, v.output, v.heartbeat, v.error_code);
 }
 template <class A>
 void archive(A& a, Lease& v) {
-  fields(a, v.task, v.action, v.attempt, v.sequence, v.leased_at, v.attempt_timeout, v.heartbeat_timeout, v.stop_asked, v.worker, v.poll_id);
+  fields(a, v.task, v.action, v.attempt, v.sequence, v.leased_at, v.attempt_timeout, v.heartbeat_timeout, v.stop_asked,
+         v.worker, v.poll_id);
 }
 template <class A>
 void archive(A& a, Failure& v) {
@@ -59,9 +60,10 @@ void archive(A& a, Incident& v) {
 }
 template <class A>
 void archive(A& a, State& v) {
-  fields(a, v.id, v.definition, v.version, v.form, v.phase, v.paused, v.sequence, v.epoch, v.started_at, v.ended_at, v.expires_at,
-         v.attributes, v.headers, v.input, v.output, v.request_digest, v.bits, v.step, v.entered_at, v.tasks, v.leases, v.failure,
-         v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state, v.outcome_decided);
+  fields(a, v.id, v.definition, v.version, v.form, v.phase, v.paused, v.sequence, v.epoch, v.started_at, v.ended_at,
+         v.expires_at, v.attributes, v.headers, v.input, v.output, v.request_digest, v.bits, v.step, v.entered_at,
+         v.tasks, v.leases, v.failure, v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state,
+         v.outcome_decided);
 }
 
 std::string encode_state(const State& state) {

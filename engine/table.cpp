@@ -12,13 +12,15 @@ namespace {
 
 std::string legal_names(const Machine& machine, std::size_t state) {
   std::string names;
-  for (std::uint32_t i : machine.leaving(state)) names += (names.empty() ? "'" : ", '") + machine.definition().transitions[i].on + "'";
+  for (std::uint32_t i : machine.leaving(state))
+    names += (names.empty() ? "'" : ", '") + machine.definition().transitions[i].on + "'";
   return names.empty() ? "no event is legal there" : "legal are " + names;
 }
 
 const std::uint32_t* transition_for(const Machine& machine, std::size_t state, std::string_view on) {
   const auto& leaving = machine.leaving(state);
-  const auto it = std::find_if(leaving.begin(), leaving.end(), [&](std::uint32_t i) { return machine.definition().transitions[i].on == on; });
+  const auto it = std::find_if(leaving.begin(), leaving.end(),
+                               [&](std::uint32_t i) { return machine.definition().transitions[i].on == on; });
   return it == leaving.end() ? nullptr : &*it;
 }
 
@@ -31,7 +33,9 @@ Status rehearse(const Decider& d, const Append& command) {
   for (std::size_t i = 0; i < command.items.size(); ++i) {
     const std::string& on = command.items[i].on;
     const std::string place = command.items.size() == 1 ? "" : "event " + std::to_string(i) + ": ";
-    if (d.s.ended()) return refuse(ErrorCode::closed, place + "the transaction has ended in state '" + definition.states[state].name + "'");
+    if (d.s.ended())
+      return refuse(ErrorCode::closed,
+                    place + "the transaction has ended in state '" + definition.states[state].name + "'");
     // An event of this batch that leads to an end lets no other follow; the transaction itself is still open.
     const std::uint32_t* found = ended ? nullptr : transition_for(d.m, state, on);
     Masks masks;
@@ -40,8 +44,8 @@ Status rehearse(const Decider& d, const Append& command) {
       masks = masks_of(d.m, Transitioned{*found, t.from, t.to, {}, {}});
     }
     if (found == nullptr || !legal(bits, masks)) {
-      Error error{ErrorCode::illegal_event, place + "'" + on + "' is not legal in state '" + definition.states[state].name + "'; " +
-                                                legal_names(d.m, state)};
+      Error error{ErrorCode::illegal_event, place + "'" + on + "' is not legal in state '" +
+                                                definition.states[state].name + "'; " + legal_names(d.m, state)};
       error.current_sequence = d.s.sequence.value;
       return tl::unexpected<Error>(std::move(error));
     }
@@ -55,9 +59,14 @@ Status rehearse(const Decider& d, const Append& command) {
 // The terminal event that follows from standing in a state that is an end.
 void end_if_due(Decider& d) {
   switch (d.m.definition().states[d.s.table_state].end) {
-    case StateEnd::none: return;
-    case StateEnd::completed: d.emit(TransactionCompleted{}); return;
-    case StateEnd::terminated: d.emit(TransactionTerminated{"the definition ends here", {}, {}}); return;
+    case StateEnd::none:
+      return;
+    case StateEnd::completed:
+      d.emit(TransactionCompleted{});
+      return;
+    case StateEnd::terminated:
+      d.emit(TransactionTerminated{"the definition ends here", {}, {}});
+      return;
   }
 }
 
@@ -71,14 +80,17 @@ void take(Decider& d, std::uint32_t transition, const std::string& event_id, con
 
 }  // namespace
 
-void begin_table(Decider& d) { end_if_due(d); }
+void begin_table(Decider& d) {
+  end_if_due(d);
+}
 
 Status append(Decider& d, const Append& command) {
   if (d.s.form != Form::table)
-    return refuse(ErrorCode::reserved_kind, "this transaction runs in steps form: its events are made by the engine, not by clients");
+    return refuse(ErrorCode::reserved_kind,
+                  "this transaction runs in steps form: its events are made by the engine, not by clients");
   if (command.expected && *command.expected != d.s.sequence) {
-    Error error{ErrorCode::wrong_sequence, "expected sequence " + std::to_string(command.expected->value) + ", but the transaction is at " +
-                                               std::to_string(d.s.sequence.value)};
+    Error error{ErrorCode::wrong_sequence, "expected sequence " + std::to_string(command.expected->value) +
+                                               ", but the transaction is at " + std::to_string(d.s.sequence.value)};
     error.current_sequence = d.s.sequence.value;
     return tl::unexpected<Error>(std::move(error));
   }
@@ -86,14 +98,18 @@ Status append(Decider& d, const Append& command) {
     if (item.on.starts_with("dta.") || item.on.starts_with("$"))
       return refuse(ErrorCode::reserved_kind, "'" + item.on + "' is a name of the engine");
   if (Status status = rehearse(d, command); !status) return status;
-  for (const Append::Item& item : command.items) take(d, *transition_for(d.m, d.s.table_state, item.on), item.event_id, item.data);
+  for (const Append::Item& item : command.items)
+    take(d, *transition_for(d.m, d.s.table_state, item.on), item.event_id, item.data);
   return {};
 }
 
 void expire_table(Decider& d) {
   if (d.s.expires_at > d.now) return;
   const std::uint32_t* expired = transition_for(d.m, d.s.table_state, "expired");
-  if (expired != nullptr && legal(d.s.bits, masks_of(d.m, Transitioned{*expired, d.s.table_state, d.m.definition().transitions[*expired].to, {}, {}}))) {
+  if (expired != nullptr &&
+      legal(
+          d.s.bits,
+          masks_of(d.m, Transitioned{*expired, d.s.table_state, d.m.definition().transitions[*expired].to, {}, {}}))) {
     take(d, *expired, {}, {});
     if (!d.s.ended()) return;
   } else {

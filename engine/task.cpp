@@ -10,10 +10,12 @@ using namespace schema;
 
 namespace {
 
-Attempt attempt_of(const Lease& lease) { return Attempt{lease.task, lease.action, lease.attempt, lease.sequence}; }
+Attempt attempt_of(const Lease& lease) {
+  return Attempt{lease.task, lease.action, lease.attempt, lease.sequence};
+}
 
-// When the attempt that just ended is tried again; never when it is not. `retryable` false: the worker said trying again
-// cannot help.
+// When the attempt that just ended is tried again; never when it is not. `retryable` false: the worker said trying
+// again cannot help.
 Time retry_time(const Decider& d, const Lease& lease, std::string_view code, bool retryable) {
   const Task& task = d.m.task(lease.task);
   const bool undo = lease.action == Action::undo;
@@ -35,7 +37,12 @@ void answer(Decider& d, const Lease& lease, const Completed& result) {
 }
 
 void answer(Decider& d, const Lease& lease, const Failed& result) {
-  TaskFailed event{attempt_of(lease), result.code, result.message, {}, result.effect, result.retryable,
+  TaskFailed event{attempt_of(lease),
+                   result.code,
+                   result.message,
+                   {},
+                   result.effect,
+                   result.retryable,
                    retry_time(d, lease, result.code, result.retryable)};
   event.details = d.attach(result.details);
   const bool given_up = lease.action == Action::undo && event.retry_at == Time::never();
@@ -64,10 +71,11 @@ void hand_out(Decider& d, const HandOut& command) {
     const Task& task = d.m.task(item.task);
     const TaskState& t = d.s.tasks[d.m.flat(item.task)];
     const bool undo = item.action == Action::undo;
-    DTA_ASSERT(undo ? t.undo_status == UndoStatus::ready && t.undo_at <= d.now : t.status == TaskStatus::ready && t.at <= d.now);
+    DTA_ASSERT(undo ? t.undo_status == UndoStatus::ready && t.undo_at <= d.now
+                    : t.status == TaskStatus::ready && t.at <= d.now);
     const Timeouts& timeouts = undo ? task.undo->timeouts : task.timeouts;
-    d.emit(TaskLeased{item.task, item.action, (undo ? t.undo_attempt : t.attempt) + 1, t.generation, undo ? t.order : 1, command.worker,
-                      command.poll_id, timeouts.attempt, timeouts.heartbeat});
+    d.emit(TaskLeased{item.task, item.action, (undo ? t.undo_attempt : t.attempt) + 1, t.generation, undo ? t.order : 1,
+                      command.worker, command.poll_id, timeouts.attempt, timeouts.heartbeat});
   }
 }
 
@@ -141,11 +149,12 @@ void fire_timers_of(Decider& d, std::size_t index) {
 }  // namespace
 
 void fire_task_timers(Decider& d) {
-  // Leases first: a lease that ended in time to be retried must not be settled by a later timer of the same task. The list
-  // is copied because every event changes it.
+  // Leases first: a lease that ended in time to be retried must not be settled by a later timer of the same task. The
+  // list is copied because every event changes it.
   for (const Lease& lease : std::vector<Lease>(d.s.leases)) {
     if (lease_until(lease, d.inputs.beats) > d.now || d.s.lease(lease.sequence) == nullptr) continue;
-    // A copy of the lease as it is now (an earlier one may have had it asked to stop): the event below ends the original.
+    // A copy of the lease as it is now (an earlier one may have had it asked to stop): the event below ends the
+    // original.
     const Lease open = *d.s.lease(lease.sequence);
     time_out(d, open);
     judge(d);

@@ -9,12 +9,18 @@ namespace dta::engine {
 
 std::string_view to_string(Phase phase) {
   switch (phase) {
-    case Phase::none: return "none";
-    case Phase::running: return "running";
-    case Phase::compensating: return "compensating";
-    case Phase::completed: return "completed";
-    case Phase::compensated: return "compensated";
-    case Phase::terminated: return "terminated";
+    case Phase::none:
+      return "none";
+    case Phase::running:
+      return "running";
+    case Phase::compensating:
+      return "compensating";
+    case Phase::completed:
+      return "completed";
+    case Phase::compensated:
+      return "compensated";
+    case Phase::terminated:
+      return "terminated";
   }
   DTA_ASSERT(false);
 }

@@ -1,8 +1,8 @@
 // The state of one transaction: a value, folded from its events by evolve() and by nothing else.
 //
 // Life-cycle facts are bits in `bits` (machine.h says which bit means what): within an epoch a bit is only ever gained,
-// except the current state of a cyclic table. Counters, times and names are values beside the bits. Two states that were
-// folded from the same events compare equal; that is how "live = rebuilt" is proved.
+// except the current state of a cyclic table. Counters, times and names are values beside the bits. Two states that
+// were folded from the same events compare equal; that is how "live = rebuilt" is proved.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,14 @@ using schema::Sequence;
 using schema::TaskRef;
 using schema::Time;
 
-enum class Phase : std::uint8_t { none = 0, running = 1, compensating = 2, completed = 3, compensated = 4, terminated = 5 };
+enum class Phase : std::uint8_t {
+  none = 0,
+  running = 1,
+  compensating = 2,
+  completed = 3,
+  compensated = 4,
+  terminated = 5
+};
 std::string_view to_string(Phase phase);
 
 // Where a payload of this transaction lies in the log. size 0: there is none.
@@ -42,8 +49,8 @@ enum class TaskStatus : std::uint8_t {
   settled = 3,  // its outcome is in the bits
 };
 enum class UndoStatus : std::uint8_t {
-  idle = 0,      // not due, or there is nothing to undo
-  ready = 1,     // may be handed out from `undo_at` on
+  idle = 0,   // not due, or there is nothing to undo
+  ready = 1,  // may be handed out from `undo_at` on
   leased = 2,
   done = 3,
   incident = 4,  // a person must act
@@ -54,17 +61,17 @@ struct TaskState {
   TaskStatus status = TaskStatus::not_entered;
   UndoStatus undo_status = UndoStatus::idle;
   std::optional<bool> undo_found = {};  // what the acknowledged undo said; nothing: it did not say
-  std::uint32_t attempt = 0;    // attempts that counted so far; an open one counts
+  std::uint32_t attempt = 0;            // attempts that counted so far; an open one counts
   std::uint32_t undo_attempt = 0;
   std::uint32_t generation = 1;
   std::uint32_t order = 1;
-  Time first_ready;             // start of the total timeout
-  Time at;                      // ready: handed out from here on, and start of the queue timeout
+  Time first_ready;  // start of the total timeout
+  Time at;           // ready: handed out from here on, and start of the queue timeout
   Time undo_at;
-  PayloadAt input;              // none: the transaction's input
+  PayloadAt input;  // none: the transaction's input
   PayloadAt output;
-  PayloadAt heartbeat;          // last detail reported, for the next attempt
-  std::string error_code;       // of the last attempt that did not succeed, task or undo
+  PayloadAt heartbeat;     // last detail reported, for the next attempt
+  std::string error_code;  // of the last attempt that did not succeed, task or undo
   bool operator==(const TaskState&) const = default;
 };
 
@@ -118,13 +125,13 @@ struct State {
   BitSet bits;
 
   // Steps form.
-  std::uint16_t step = 0;          // running: the step entered last. compensating: the step whose undos run
-  std::vector<Time> entered_at;    // by step; Time{} while not entered
-  std::vector<TaskState> tasks;    // flat, in the definition's order
-  std::vector<Lease> leases;       // in order of hand-out
-  Failure failure;                 // the first failure that decided a step
+  std::uint16_t step = 0;        // running: the step entered last. compensating: the step whose undos run
+  std::vector<Time> entered_at;  // by step; Time{} while not entered
+  std::vector<TaskState> tasks;  // flat, in the definition's order
+  std::vector<Lease> leases;     // in order of hand-out
+  Failure failure;               // the first failure that decided a step
   schema::CompensationCause cause = schema::CompensationCause::step_failed;
-  std::string reason, who;         // of the compensation or the termination
+  std::string reason, who;  // of the compensation or the termination
   std::vector<schema::NotUndone> not_undone;
   std::vector<Incident> incidents;
 
@@ -140,8 +147,8 @@ struct State {
   bool operator==(const State&) const = default;
 };
 
-// Whether a person may say this of that incident: an undo that failed waits for one of three words; after the end, and of
-// an effect that came after its undo, only the attention of people is left to change.
+// Whether a person may say this of that incident: an undo that failed waits for one of three words; after the end, and
+// of an effect that came after its undo, only the attention of people is left to change.
 bool fits(const State& state, const Incident& incident, schema::IncidentResolution resolution);
 
 // The outcome once it is decided: "completed" also while leftovers are still open.

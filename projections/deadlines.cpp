@@ -20,11 +20,14 @@ void Deadlines::set(schema::TransactionNumber number, schema::Time due) {
   by_time_.emplace(due, number);
 }
 
-schema::Time Deadlines::next() const { return by_time_.empty() ? schema::Time::never() : by_time_.begin()->first; }
+schema::Time Deadlines::next() const {
+  return by_time_.empty() ? schema::Time::never() : by_time_.begin()->first;
+}
 
 std::vector<schema::TransactionNumber> Deadlines::due(schema::Time now, std::size_t count) const {
   std::vector<schema::TransactionNumber> list;
-  for (auto it = by_time_.begin(); it != by_time_.end() && it->first <= now && list.size() < count; ++it) list.push_back(it->second);
+  for (auto it = by_time_.begin(); it != by_time_.end() && it->first <= now && list.size() < count; ++it)
+    list.push_back(it->second);
   return list;
 }
 

@@ -51,8 +51,8 @@ std::optional<schema::TransactionNumber> number_of_key(std::string_view key) {
 }
 
 DirectoryRow row_of(const engine::State& state) {
-  return DirectoryRow{state.id, state.definition, state.version, state.phase, state.attention(), state.paused, state.started_at,
-                      state.ended_at, state.attributes};
+  return DirectoryRow{state.id,     state.definition, state.version,  state.phase,     state.attention(),
+                      state.paused, state.started_at, state.ended_at, state.attributes};
 }
 
 std::string encode_row(const DirectoryRow& value) {

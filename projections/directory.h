@@ -1,6 +1,6 @@
-// The rows behind lists: one a transaction, under (status, ~number), so that each status reads newest first and a list of
-// all of them is a merge of seven. Changes are returned as data for the write that holds their events: lists are never out
-// of step with the log.
+// The rows behind lists: one a transaction, under (status, ~number), so that each status reads newest first and a list
+// of all of them is a merge of seven. Changes are returned as data for the write that holds their events: lists are
+// never out of step with the log.
 #pragma once
 
 #include <array>
@@ -29,8 +29,13 @@ struct StatusByte {
   std::string_view status;
   char byte;
 };
-inline constexpr std::array<StatusByte, 7> kStatuses{
-    {{"attention", 'a'}, {"paused", 'p'}, {"running", 'r'}, {"compensating", 'g'}, {"completed", 'c'}, {"compensated", 'u'}, {"terminated", 't'}}};
+inline constexpr std::array<StatusByte, 7> kStatuses{{{"attention", 'a'},
+                                                      {"paused", 'p'},
+                                                      {"running", 'r'},
+                                                      {"compensating", 'g'},
+                                                      {"completed", 'c'},
+                                                      {"compensated", 'u'},
+                                                      {"terminated", 't'}}};
 
 std::string directory_key(std::string_view status, schema::TransactionNumber number);
 std::string directory_prefix(std::string_view status);

@@ -35,11 +35,14 @@ bool WorkQueue::has(const std::string& queue) const {
   return it != queues_.end() && !it->second.empty();
 }
 
-schema::Time WorkQueue::next_ready() const { return later_.empty() ? schema::Time::never() : later_.top().item.at; }
+schema::Time WorkQueue::next_ready() const {
+  return later_.empty() ? schema::Time::never() : later_.top().item.at;
+}
 
 std::vector<WorkQueue::Depth> WorkQueue::depths() const {
   std::vector<Depth> list;
-  for (const auto& [name, items] : queues_) list.push_back(Depth{name, items.size(), items.empty() ? schema::Time{} : items.front().at});
+  for (const auto& [name, items] : queues_)
+    list.push_back(Depth{name, items.size(), items.empty() ? schema::Time{} : items.front().at});
   return list;
 }
 

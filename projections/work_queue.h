@@ -1,8 +1,9 @@
-// Work that is ready, by queue, in the order in which it became ready; and work in backoff, by the time it becomes ready.
-// This is how the log drives workers and compensations: items come from engine::pending() after every record.
+// Work that is ready, by queue, in the order in which it became ready; and work in backoff, by the time it becomes
+// ready. This is how the log drives workers and compensations: items come from engine::pending() after every record.
 //
-// An item is a hint: whoever takes it checks it against the state, so that nothing has to be searched and removed when a
-// task is withdrawn. An item is queued at most once: its owner keeps a flag beside the state. Owned by the partition's thread.
+// An item is a hint: whoever takes it checks it against the state, so that nothing has to be searched and removed when
+// a task is withdrawn. An item is queued at most once: its owner keeps a flag beside the state. Owned by the
+// partition's thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Events to bytes and back: the only door to the generated FlatBuffers code of events.fbs. Encoding never fails; decoding
-// verifies first (aligned copy, file identifier "DTAE", verifier, kinds and ranges) and upcasts what older releases wrote.
+// Events to bytes and back: the only door to the generated FlatBuffers code of events.fbs. Encoding never fails;
+// decoding verifies first (aligned copy, file identifier "DTAE", verifier, kinds and ranges) and upcasts what older
+// releases wrote.
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
-// A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as given;
-// this is its checked, compiled form, immutable once made and shared by pointer.
+// A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as
+// given; this is its checked, compiled form, immutable once made and shared by pointer.
 //
 // What this release does not run yet (after, when, next, for_each, wait_for, signals, pivot, external,
 // children, on_failure with a go) is refused by parse_definition with a sentence, never ignored.
@@ -54,8 +54,8 @@ struct Timeouts {
 struct Template {
   enum class Kind : std::uint8_t { literal, pointer, object, array, merge, first };
   Kind kind = Kind::literal;
-  std::string text;                     // literal: raw JSON. pointer: the pointer
-  std::vector<std::string> names;       // object: decoded member names, one for each child
+  std::string text;                // literal: raw JSON. pointer: the pointer
+  std::vector<std::string> names;  // object: decoded member names, one for each child
   std::vector<Template> children;
   bool operator==(const Template&) const = default;
 };
@@ -79,9 +79,9 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
-enum class Siblings : std::uint8_t { cancel, drain };  // what a failure that decides the join does to the others
-enum class Leftover : std::uint8_t { cancel, drain, keep };        // what a met join does to tasks that are still open
-enum class LateSuccess : std::uint8_t { compensate, ignore };      // what happens to tasks that a met join did not count
+enum class Siblings : std::uint8_t { cancel, drain };        // what a failure that decides the join does to the others
+enum class Leftover : std::uint8_t { cancel, drain, keep };  // what a met join does to tasks that are still open
+enum class LateSuccess : std::uint8_t { compensate, ignore };  // what happens to tasks that a met join did not count
 
 // When a join is met: every task that is not optional is done and all have settled; or this many tasks (any is one), or
 // this much weight, is done.
@@ -141,7 +141,8 @@ struct Definition {
 };
 using DefinitionPtr = std::shared_ptr<const Definition>;
 
-// Checks and compiles. Error invalid_definition with every fault and its pointer; malformed_json and too_large as json.h.
+// Checks and compiles. Error invalid_definition with every fault and its pointer; malformed_json and too_large as
+// json.h.
 Result<DefinitionPtr> parse_definition(std::string_view text);
 
 // What is legal but worth a word: tasks without undo before others that may fail, states that cannot be reached, ...
@@ -157,8 +158,8 @@ class TemplateContext {
   virtual std::optional<std::string_view> find(std::string_view pointer) const = 0;
 };
 
-// Resolves a template to JSON text, splicing raw bytes. Error invalid_argument: the message names the pointer that found
-// nothing, or the $merge that met something other than an object.
+// Resolves a template to JSON text, splicing raw bytes. Error invalid_argument: the message names the pointer that
+// found nothing, or the $merge that met something other than an object.
 Result<std::string> resolve(const Template& t, const TemplateContext& context);
 
 // Every pointer in the template, in order.

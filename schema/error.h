@@ -87,8 +87,8 @@ struct Fault {
 
 struct Error {
   ErrorCode code = ErrorCode::internal;
-  std::string message;                             // one sentence about this occurrence
-  std::vector<Fault> faults = {};                  // every fault of a document, when it is a document that is refused
+  std::string message;             // one sentence about this occurrence
+  std::vector<Fault> faults = {};  // every fault of a document, when it is a document that is refused
   std::optional<std::uint64_t> current_sequence = {};  // wrong_sequence, illegal_event: where the transaction stands
   bool operator==(const Error&) const = default;
 };

@@ -1,10 +1,10 @@
 // The words of the log: every event that can happen to a transaction, as plain values.
 //
 // An event is a fact and never changes meaning. Kinds have explicit numbers that are on disk (events.fbs) and are never
-// reused; events only gain fields. Whatever was decided from a clock, a payload or chance (retry times, resolved inputs)
-// is a field here, so that folding the events again needs neither.
-// Payload bytes are not in the events: an event names them by size and SHA-256 (PayloadRef), and they lie beside the
-// record under (transaction, sequence, index).
+// reused; events only gain fields. Whatever was decided from a clock, a payload or chance (retry times, resolved
+// inputs) is a field here, so that folding the events again needs neither. Payload bytes are not in the events: an
+// event names them by size and SHA-256 (PayloadRef), and they lie beside the record under (transaction, sequence,
+// index).
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ struct TaskRef {
   auto operator<=>(const TaskRef&) const = default;
 };
 
-enum class Action : std::uint8_t { perform = 0, undo = 1 };     // "do" and "undo" in JSON
-enum class Effect : std::uint8_t { none = 0, unknown = 1 };     // what a failed attempt may have left behind
+enum class Action : std::uint8_t { perform = 0, undo = 1 };         // "do" and "undo" in JSON
+enum class Effect : std::uint8_t { none = 0, unknown = 1 };         // what a failed attempt may have left behind
 enum class LeaseEnd : std::uint8_t { attempt = 0, heartbeat = 1 };  // which limit ended the lease
 enum class TaskLimit : std::uint8_t { queue = 0, total = 1 };
 enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2 };
@@ -189,7 +189,7 @@ struct NotUndone {
 };
 
 struct TransactionCompleted {
-  PayloadRef output;  // none when outcome_decided gave it
+  PayloadRef output;                       // none when outcome_decided gave it
   std::vector<NotUndone> not_undone = {};  // what a met join did not count, but cannot be undone
   bool operator==(const TransactionCompleted&) const = default;
 };
@@ -245,10 +245,11 @@ struct DefinitionPublished {
 };
 
 // The order of the alternatives is in memory only; numbers on disk are EventKind's.
-using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed, TaskReleased,
-                           AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted, StepUndone,
-                           TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised, Transitioned,
-                           DefinitionPublished, OutcomeDecided, IncidentResolved>;
+using Event =
+    std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
+                 TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted,
+                 StepUndone, TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised,
+                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,

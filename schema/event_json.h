@@ -16,11 +16,11 @@ namespace dta::schema {
 using PayloadLookup = std::function<std::optional<std::string>(const PayloadRef&)>;
 
 struct EventJsonContext {
-  const Definition* definition = nullptr;  // null only for events of reserved transactions
-  Position position;                       // none: the field is left out
-  std::string_view transaction;            // written as "transaction" when not empty
+  const Definition* definition = nullptr;                 // null only for events of reserved transactions
+  Position position;                                      // none: the field is left out
+  std::string_view transaction;                           // written as "transaction" when not empty
   std::function<std::string(Sequence lease)> token = {};  // how a lease is named; left out when empty
-  PayloadLookup payload = {};              // when empty, payloads are described by size and sha256 only
+  PayloadLookup payload = {};                             // when empty, payloads are described by size and sha256 only
 };
 
 // Appends {"sequence":…,"recorded_at":…,"kind":…,…} without a line end.

@@ -1,5 +1,6 @@
-// JSON at the edge, RFC 8259 strictly: what comes in is checked whole (UTF-8, depth, grammar) and then read as raw spans,
-// so that payloads stay the caller's bytes: 1.0 stays 1.0, big integers stay whole. No DOM type is seen outside json.cpp.
+// JSON at the edge, RFC 8259 strictly: what comes in is checked whole (UTF-8, depth, grammar) and then read as raw
+// spans, so that payloads stay the caller's bytes: 1.0 stays 1.0, big integers stay whole. No DOM type is seen outside
+// json.cpp.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,10 @@ enum class JsonKind : std::uint8_t { null, boolean, number, string, array, objec
 struct JsonValue {
   std::string_view raw;
 
-  JsonKind kind() const;                               // raw must not be empty
-  std::optional<std::string> string() const;           // decoded; nothing when it is no string
+  JsonKind kind() const;                      // raw must not be empty
+  std::optional<std::string> string() const;  // decoded; nothing when it is no string
   std::optional<bool> boolean() const;
-  std::optional<std::int64_t> integer() const;         // nothing when not a number written as an integer, or out of range
+  std::optional<std::int64_t> integer() const;  // nothing when not a number written as an integer, or out of range
   std::optional<double> number() const;
 };
 
@@ -39,7 +40,8 @@ Result<JsonValue> check_json(std::string_view text);
 std::vector<JsonMember> members(JsonValue object);
 std::vector<JsonValue> elements(JsonValue array);
 
-// The value at an RFC 6901 pointer, as the raw bytes it was written with; a name that occurs twice counts with its last.
+// The value at an RFC 6901 pointer, as the raw bytes it was written with; a name that occurs twice counts with its
+// last.
 std::optional<JsonValue> find(JsonValue root, std::string_view pointer);
 
 // Whether the text is a pointer: "" or "/" followed by tokens with only ~0 and ~1 as escapes.

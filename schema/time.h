@@ -22,11 +22,15 @@ struct Time {
   static constexpr Time never() { return Time{std::numeric_limits<std::int64_t>::max()}; }
 };
 
-constexpr Time operator+(Time t, Duration d) { return t == Time::never() ? t : Time{t.ms + d.ms}; }
-constexpr Duration operator-(Time a, Time b) { return Duration{a.ms - b.ms}; }
+constexpr Time operator+(Time t, Duration d) {
+  return t == Time::never() ? t : Time{t.ms + d.ms};
+}
+constexpr Duration operator-(Time a, Time b) {
+  return Duration{a.ms - b.ms};
+}
 
-// "200ms", "1.5s", "10m", "24h", "7d", or a bare number of milliseconds as text. Nothing for anything else, for negative
-// lengths, and for more than kDurationMax (100 years).
+// "200ms", "1.5s", "10m", "24h", "7d", or a bare number of milliseconds as text. Nothing for anything else, for
+// negative lengths, and for more than kDurationMax (100 years).
 std::optional<Duration> parse_duration(std::string_view text);
 // The shortest exact form: "1500ms", "2s", "10m", "24h".
 std::string format_duration(Duration d);

@@ -26,13 +26,13 @@ struct Entry {
   schema::TransactionNumber number;
   engine::MachinePtr machine;
   engine::State state;
-  schema::Hash chain{};           // of its last record
+  schema::Hash chain{};            // of its last record
   schema::Position last_position;  // of its last record
   std::string directory_key;       // where its row stands; empty: nowhere yet
   bool closed = false;             // ended, and counted so
 
   // Not state: gone with the process, or told again by the log.
-  std::vector<engine::Beat> beats;  // last heartbeats of open leases
+  std::vector<engine::Beat> beats;   // last heartbeats of open leases
   std::vector<std::uint8_t> queued;  // by flat task: bit 0 its task, bit 1 its undo stands in the work queue
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease

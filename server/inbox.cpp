@@ -8,7 +8,8 @@ Inbox::Push Inbox::push(Request& request, std::size_t bytes) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Push::closed;
-    if (requests_.size() >= schema::limits::kInboxMax || bytes_ + bytes > schema::limits::kInboxBytesMax) return Push::full;
+    if (requests_.size() >= schema::limits::kInboxMax || bytes_ + bytes > schema::limits::kInboxBytesMax)
+      return Push::full;
     was_empty = requests_.empty();
     requests_.push_back(std::move(request));
     bytes_ += bytes;

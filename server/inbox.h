@@ -17,7 +17,8 @@ class Inbox {
  public:
   enum class Push { taken, full, closed };
 
-  // `full`: over kInboxMax requests or kInboxBytesMax bytes; the request is untouched and the caller answers overloaded.
+  // `full`: over kInboxMax requests or kInboxBytesMax bytes; the request is untouched and the caller answers
+  // overloaded.
   Push push(Request& request, std::size_t bytes);
 
   // What the thread is woken with.

@@ -25,8 +25,10 @@ bool changes_row(const Event& event) {
     case EventKind::transaction_compensated:
     case EventKind::transaction_terminated:
     case EventKind::incident_raised:
-    case EventKind::incident_resolved: return true;
-    default: return false;
+    case EventKind::incident_resolved:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -44,7 +46,8 @@ void count_event(Metrics& m, const Event& event) {
           (e.reason == LeaseEnd::attempt ? m.timeouts_attempt : m.timeouts_heartbeat).Increment();
           if (e.retry_at != Time::never()) m.retries.Increment();
         }
-        if constexpr (std::is_same_v<E, TaskTimedOut>) (e.limit == TaskLimit::queue ? m.timeouts_queue : m.timeouts_total).Increment();
+        if constexpr (std::is_same_v<E, TaskTimedOut>)
+          (e.limit == TaskLimit::queue ? m.timeouts_queue : m.timeouts_total).Increment();
         if constexpr (std::is_same_v<E, StepFailed>)
           if (e.code == "dta.deadline") m.timeouts_step.Increment();
         if constexpr (std::is_same_v<E, CompensationStarted>) {
@@ -67,8 +70,8 @@ void count_event(Metrics& m, const Event& event) {
 const Attempt* answered(const Event& event) {
   return std::visit(
       []<class E>(const E& e) -> const Attempt* {
-        if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> || std::is_same_v<E, TaskReleased> ||
-                      std::is_same_v<E, AttemptTimedOut>)
+        if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> ||
+                      std::is_same_v<E, TaskReleased> || std::is_same_v<E, AttemptTimedOut>)
           return &e.attempt;
         return nullptr;
       },
@@ -77,7 +80,8 @@ const Attempt* answered(const Event& event) {
 
 }  // namespace
 
-Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence, const Settings& settings, Metrics& metrics)
+Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence, const Settings& settings,
+                     Metrics& metrics)
     : snapshot_(std::move(snapshot)),
       fence_(fence),
       settings_(settings),
@@ -89,13 +93,15 @@ Partition::Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot,
 
 Partition::~Partition() = default;
 
-Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence,
-                                                   const Settings& settings, Metrics& metrics, Time opened_at) {
+Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot,
+                                                   Fence fence, const Settings& settings, Metrics& metrics,
+                                                   Time opened_at) {
   return open(std::move(snapshot), fence, settings, metrics, [opened_at] { return opened_at; });
 }
 
-Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot, Fence fence,
-                                                   const Settings& settings, Metrics& metrics, const std::function<Time()>& opened_at) {
+Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr<storage::Reader>()> snapshot,
+                                                   Fence fence, const Settings& settings, Metrics& metrics,
+                                                   const std::function<Time()>& opened_at) {
   std::unique_ptr<Partition> partition(new Partition(std::move(snapshot), fence, settings, metrics));
   auto recovered = recover(*partition->reader_);
   if (!recovered) return tl::unexpected<Error>(recovered.error());
@@ -174,7 +180,8 @@ void Partition::committed(Position durable, Time now) {
   reader_ = snapshot_();
   for (; !recent_results_.empty() && recent_results_.front().first <= durable_; recent_results_.pop_front()) {
     const auto it = entries_.find(recent_results_.front().second);
-    if (it != entries_.end()) std::erase_if(it->second->recent_results, [&](const auto& r) { return r.first <= durable_; });
+    if (it != entries_.end())
+      std::erase_if(it->second->recent_results, [&](const auto& r) { return r.first <= durable_; });
   }
   std::erase_if(recent_requests_, [&](const auto& r) { return r.second.first <= durable_; });
   while (!effects_.empty() && effects_.front().position <= durable_) {
@@ -310,81 +317,12 @@ void Partition::refresh_deadline(const Entry& entry, const engine::Pending& pend
 }
 
 void Partition::tally(Entry& entry) {
-  const Entry::Tally is{entry.state.phase == engine::Phase::running, entry.state.phase == engine::Phase::compensating, entry.state.attention()};
+  const Entry::Tally is{entry.state.phase == engine::Phase::running, entry.state.phase == engine::Phase::compensating,
+                        entry.state.attention()};
   const Entry::Tally was = std::exchange(entry.tally, is);
   running_ += is.running - was.running;
   compensating_ += is.compensating - was.compensating;
   attention_ += is.attention - was.attention;
-}
-
-// ---- lookups
-
-Entry& Partition::insert(std::unique_ptr<Entry> owned) {
-  Entry& entry = *owned;
-  entry.queued.resize(entry.machine->definition().task_count);
-  tally(entry);
-  ids_.emplace(entry.state.id, entry.number);
-  entries_.emplace(entry.number, std::move(owned));
-  return entry;
-}
-
-Result<Entry*> Partition::find(const std::string& id) {
-  const auto known = ids_.find(id);
-  if (known != ids_.end()) return entries_.at(known->second).get();
-  const auto not_found = [&] { return refuse(ErrorCode::transaction_not_found, "there is no transaction '" + id + "'"); };
-  if (id.starts_with("$")) return not_found();
-  auto number = reader_->find_id(id);
-  if (!number) return tl::unexpected<Error>(number.error());
-  if (!*number) return not_found();
-  return load(**number);
-}
-
-Result<Entry*> Partition::load(TransactionNumber number) {
-  const auto known = entries_.find(number);
-  if (known != entries_.end()) return known->second.get();
-  if (number > last_number_) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
-  for (const auto& [name, reserved] : definitions_.all_reserved())
-    if (reserved.number == number) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
-  // Open transactions are always in memory, so this one has ended and everything about it is durable.
-  auto entry = load_entry(*reader_, definitions_, number);
-  if (!entry) return tl::unexpected<Error>(entry.error());
-  (*entry)->closed = true;
-  closed_.push_back(number);
-  return &insert(std::move(*entry));
-}
-
-void Partition::evict_closed() {
-  while (closed_.size() > settings_.closed_cache) {
-    const auto it = entries_.find(closed_.front());
-    DTA_ASSERT(it != entries_.end());
-    if (it->second->last_position > durable_) return;  // the next commit frees it and those behind it
-    closed_.pop_front();
-    attention_ -= it->second->tally.attention;  // it has ended, so it is neither of the others
-    ids_.erase(it->second->state.id);
-    entries_.erase(it);
-  }
-}
-
-Result<std::string> Partition::payload(const Entry& entry, const engine::PayloadAt& at) {
-  if (!at.present()) return std::string();
-  if (const std::string* cached = payloads_.find(entry.number, at.sequence, at.index)) return *cached;
-  auto stored = reader_->payload(entry.number, at.sequence, at.index);
-  if (!stored) return tl::unexpected<Error>(stored.error());
-  if (!*stored)
-    return refuse(ErrorCode::log_damaged, "a payload of transaction '" + entry.state.id + "' (sequence " + std::to_string(at.sequence.value) + ") is missing");
-  payloads_.put(entry.number, at.sequence, at.index, Position{}, **stored);
-  return std::move(**stored);
-}
-
-Result<std::optional<storage::RequestEntry>> Partition::find_request(const Entry& entry, const std::string& id) {
-  const auto recent = recent_requests_.find({entry.number, id});
-  if (recent != recent_requests_.end()) return std::optional(recent->second.second);
-  return reader_->find_request(entry.number, id);
-}
-
-void Partition::remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request) {
-  batch_.put_request(entry.number, id, request);
-  recent_requests_[{entry.number, id}] = std::pair(built(), request);
 }
 
 }  // namespace dta::server

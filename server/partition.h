@@ -1,10 +1,10 @@
 // The single writer of one partition, without a thread, a clock or a socket: the place where engine and storage meet.
 //
-// It owns the working set: the states of open transactions, ready work, waiting polls, deadlines. handle() decides, folds
-// the events into the working set at once, and adds the record to the batch being built. take_batch() gives that batch
-// away to be written; committed() lets out every effect (reply, hand-out) that depends on it. At most one batch is away.
-// After a failed write abandon() answers everything with outcome_unknown; the partition is then thrown away and opened
-// again from the log. Replies are called from inside handle(), tick(), committed() and abandon().
+// It owns the working set: the states of open transactions, ready work, waiting polls, deadlines. handle() decides,
+// folds the events into the working set at once, and adds the record to the batch being built. take_batch() gives that
+// batch away to be written; committed() lets out every effect (reply, hand-out) that depends on it. At most one batch
+// is away. After a failed write abandon() answers everything with outcome_unknown; the partition is then thrown away
+// and opened again from the log. Replies are called from inside handle(), tick(), committed() and abandon().
 //
 // One thread calls it. The real driver is partition_thread.cpp; the simulator and the scenarios drive the same class.
 #pragma once
@@ -39,16 +39,19 @@ namespace dta::server {
 class Partition {
  public:
   struct Settings {
-    Duration grace{30'000};          // no timer but backoff fires before opened_at + grace
+    Duration grace{30'000};           // no timer but backoff fires before opened_at + grace
     std::size_t closed_cache = 4096;  // ended transactions kept in memory
   };
 
   // Folds the log into the working set. `snapshot` gives a view of everything durable whenever it is asked.
-  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence,
-                                                 const Settings& settings, Metrics& metrics, Time opened_at);
-  // `opened_at` is asked once everything is folded: however long that took, workers and timers get their grace after it.
-  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence,
-                                                 const Settings& settings, Metrics& metrics, const std::function<Time()>& opened_at);
+  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot,
+                                                 schema::Fence fence, const Settings& settings, Metrics& metrics,
+                                                 Time opened_at);
+  // `opened_at` is asked once everything is folded: however long that took, workers and timers get their grace after
+  // it.
+  static Result<std::unique_ptr<Partition>> open(std::function<std::unique_ptr<storage::Reader>()> snapshot,
+                                                 schema::Fence fence, const Settings& settings, Metrics& metrics,
+                                                 const std::function<Time()>& opened_at);
   ~Partition();
   Partition(const Partition&) = delete;
   Partition& operator=(const Partition&) = delete;
@@ -79,7 +82,8 @@ class Partition {
   struct Turn;
   using PollId = std::uint64_t;
 
-  Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence, const Settings& settings, Metrics& metrics);
+  Partition(std::function<std::unique_ptr<storage::Reader>()> snapshot, schema::Fence fence, const Settings& settings,
+            Metrics& metrics);
   void adopt(Recovered recovered, Time opened_at);
 
   // partition_requests.cpp, partition_results.cpp: one handler a request.
@@ -104,7 +108,7 @@ class Partition {
   Result<LeaseHistory> lease_history(const Entry& entry, const TokenParts& token) const;
   schema::Status report_closed_lease(Turn& turn, const TokenParts& token, const TaskResult& item, Time now);
 
-  // partition.cpp: turns, effects, lookups.
+  // partition.cpp: turns. partition_lookup.cpp: finding things, and letting go of them.
   Result<Entry*> find(const std::string& id);
   Result<Entry*> load(schema::TransactionNumber number);
   Entry& insert(std::unique_ptr<Entry> entry);
@@ -113,7 +117,9 @@ class Partition {
   void finish(Turn& turn, Time now);  // match waiting polls, then seal
   void tally(Entry& entry);
   void place_in_directory(Entry& entry);
-  engine::Pending pending(const Entry& entry) const { return engine::pending(*entry.machine, entry.state, entry.beats); }
+  engine::Pending pending(const Entry& entry) const {
+    return engine::pending(*entry.machine, entry.state, entry.beats);
+  }
   void refresh_work(Entry& entry, const engine::Pending& pending, Time now);
   void refresh_deadline(const Entry& entry, const engine::Pending& pending);
   Result<std::string> payload(const Entry& entry, const engine::PayloadAt& at);
@@ -167,7 +173,8 @@ class Partition {
   projections::Deadlines deadlines_;
   PayloadCache payloads_;
   // Not yet durable: request ids, and which entries hold answers to leases that a snapshot does not show yet.
-  std::map<std::pair<schema::TransactionNumber, std::string>, std::pair<schema::Position, storage::RequestEntry>> recent_requests_;
+  std::map<std::pair<schema::TransactionNumber, std::string>, std::pair<schema::Position, storage::RequestEntry>>
+      recent_requests_;
   std::deque<std::pair<schema::Position, schema::TransactionNumber>> recent_results_;
 
   // Polls that wait, by queue in order of arrival; and everything that ends by time.

@@ -29,7 +29,8 @@ std::vector<std::string> Partition::compare_with_log() const {
   std::size_t open = 0;
   for (const auto& [number, entry] : entries_) open += !entry->state.ended();
   if (open != rebuilt->open.size())
-    differences.push_back(std::to_string(open) + " transactions are open in memory, " + std::to_string(rebuilt->open.size()) + " in the log");
+    differences.push_back(std::to_string(open) + " transactions are open in memory, " +
+                          std::to_string(rebuilt->open.size()) + " in the log");
   for (const auto& other : rebuilt->open) {
     const auto it = entries_.find(other->number);
     const std::string name = "transaction '" + other->state.id + "'";
@@ -40,7 +41,8 @@ std::vector<std::string> Partition::compare_with_log() const {
     const Entry& entry = *it->second;
     if (!(entry.state == other->state)) differences.push_back(name + " differs from its own history");
     if (entry.chain != other->chain) differences.push_back(name + " has another chain value in memory");
-    if (entry.directory_key != other->directory_key) differences.push_back(name + " stands at another place in the directory");
+    if (entry.directory_key != other->directory_key)
+      differences.push_back(name + " stands at another place in the directory");
   }
   const auto check_row = [&](const storage::DirectoryEntry& found) {
     const auto row = projections::decode_row(found.row);
@@ -54,7 +56,8 @@ std::vector<std::string> Partition::compare_with_log() const {
       differences.push_back("the directory's row of '" + row->id + "' does not follow from its history");
     return true;
   };
-  if (const Status status = reader_->directory("", "", check_row); !status) differences.push_back(status.error().message);
+  if (const Status status = reader_->directory("", "", check_row); !status)
+    differences.push_back(status.error().message);
   return differences;
 }
 

@@ -54,14 +54,16 @@ Result<TransactionSummary> Partition::summary(const Entry& entry, bool created) 
   }
   if (s.failure.has_step) {
     const schema::Step& step = entry.machine->step(s.failure.task.step);
-    out.error = FailureSummary{s.failure.code, s.failure.message, step.name, s.failure.has_task ? step.tasks[s.failure.task.task].name : ""};
+    out.error = FailureSummary{s.failure.code, s.failure.message, step.name,
+                               s.failure.has_task ? step.tasks[s.failure.task.task].name : ""};
   }
   return out;
 }
 
 void Partition::abandon(const Error& error) {
   // Whatever was built may or may not be in the log; only the same request again can tell.
-  const Error unknown{ErrorCode::outcome_unknown, "the log could not be written (" + error.message + "); it is being opened again"};
+  const Error unknown{ErrorCode::outcome_unknown,
+                      "the log could not be written (" + error.message + "); it is being opened again"};
   for (Effect& effect : std::exchange(effects_, {})) effect.release(&unknown);
   for (auto& [id, poll] : std::exchange(polls_, {})) poll->finish(&unknown, {});
   for (auto& [number, entry] : entries_)

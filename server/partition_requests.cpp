@@ -40,8 +40,10 @@ void Partition::on(PublishRequest& request, Time now) {
   DefinitionShelf::Reserved& reserved = definitions_.reserved(definition.name);
   if (const Published* known = definitions_.find(definition.name, definition.version)) {
     if (known->machine->definition().digest != definition.digest)
-      return answer<PublishReply>(reserved.position, std::move(request.reply),
-                                  refuse(ErrorCode::definition_conflict, version_name(definition.name, definition.version) + " is published with other content"));
+      return answer<PublishReply>(
+          reserved.position, std::move(request.reply),
+          refuse(ErrorCode::definition_conflict,
+                 version_name(definition.name, definition.version) + " is published with other content"));
     return answer<PublishReply>(reserved.position, std::move(request.reply),
                                 PublishReply{definition.name, definition.version, definition.digest, false});
   }
@@ -50,8 +52,9 @@ void Partition::on(PublishRequest& request, Time now) {
     batch_.bind_id("$definition/" + definition.name, reserved.number);
   }
   reserved.sequence = reserved.sequence.next();
-  const Event event = DefinitionPublished{definition.name, definition.version,
-                                          PayloadRef{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)}};
+  const Event event =
+      DefinitionPublished{definition.name, definition.version,
+                          PayloadRef{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)}};
   storage::Record record;
   record.number = reserved.number;
   record.first_sequence = reserved.sequence;
@@ -67,7 +70,8 @@ void Partition::on(PublishRequest& request, Time now) {
   definitions_.put(std::make_shared<const engine::Machine>(request.definition), now);
   metrics_.events.Increment();
   metrics_.records.Increment();
-  answer<PublishReply>(reserved.position, std::move(request.reply), PublishReply{definition.name, definition.version, definition.digest, true});
+  answer<PublishReply>(reserved.position, std::move(request.reply),
+                       PublishReply{definition.name, definition.version, definition.digest, true});
 }
 
 void Partition::on(DefinitionsRequest& request, Time) {
@@ -76,14 +80,17 @@ void Partition::on(DefinitionsRequest& request, Time) {
     const Published* found = definitions_.find(request.name, request.version);
     if (found == nullptr)
       return answer<DefinitionsReply>({}, std::move(request.reply),
-                                      refuse(ErrorCode::definition_not_found, "there is no definition " + version_name(request.name, request.version)));
+                                      refuse(ErrorCode::definition_not_found,
+                                             "there is no definition " + version_name(request.name, request.version)));
     reply.definitions.push_back({found->machine->definition_ptr(), found->published_at});
-    return answer<DefinitionsReply>(definitions_.reserved(request.name).position, std::move(request.reply), std::move(reply));
+    return answer<DefinitionsReply>(definitions_.reserved(request.name).position, std::move(request.reply),
+                                    std::move(reply));
   }
   Position newest;
   for (const auto& [name, versions] : definitions_.all()) {
     newest = std::max(newest, definitions_.reserved(name).position);
-    for (const auto& [version, published] : versions) reply.definitions.push_back({published.machine->definition_ptr(), published.published_at});
+    for (const auto& [version, published] : versions)
+      reply.definitions.push_back({published.machine->definition_ptr(), published.published_at});
   }
   answer<DefinitionsReply>(newest, std::move(request.reply), std::move(reply));
 }
@@ -101,42 +108,49 @@ void Partition::on(StartRequest& request, Time now) {
   if (known) {
     entry = *known;
     if (entry->state.request_digest != request.digest || (request.version && *request.version != entry->state.version))
-      return refuse_start(entry->last_position, Error{ErrorCode::id_reused, "transaction '" + request.id + "' was started with other content"});
+      return refuse_start(entry->last_position, Error{ErrorCode::id_reused, "transaction '" + request.id +
+                                                                                "' was started with other content"});
   } else {
     if (known.error().code != ErrorCode::transaction_not_found) return refuse_start({}, known.error());
     const Published* published = definitions_.find(request.definition, request.version.value_or(0));
     if (published == nullptr)
-      return refuse_start({}, Error{ErrorCode::definition_not_found,
-                                    "there is no definition " + version_name(request.definition, request.version.value_or(0))});
+      return refuse_start(
+          {}, Error{ErrorCode::definition_not_found,
+                    "there is no definition " + version_name(request.definition, request.version.value_or(0))});
     auto owned = std::make_unique<Entry>();
     owned->number = last_number_ = last_number_.next();
     owned->machine = published->machine;
     owned->queued.resize(published->machine->definition().task_count);
     Turn turn(*owned);
-    const auto decision = decide(turn, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
+    const auto decision = decide(
+        turn, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
     DTA_ASSERT(decision.has_value());  // a start brings its own payloads and an unused id
     entry = &insert(std::move(owned));
     finish(turn, now);
   }
-  if (request.wait.ms <= 0 || entry->state.outcome_decided) return reply_with(*entry, created, std::move(request.reply));
-  wait_for_outcome(*entry, request.wait, now, [=, this, number = entry->number, reply = std::move(request.reply)](const Error* failed) {
-    if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
-    reply_with(*entries_.at(number), created, reply);
-  });
+  if (request.wait.ms <= 0 || entry->state.outcome_decided)
+    return reply_with(*entry, created, std::move(request.reply));
+  wait_for_outcome(*entry, request.wait, now,
+                   [=, this, number = entry->number, reply = std::move(request.reply)](const Error* failed) {
+                     if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+                     reply_with(*entries_.at(number), created, reply);
+                   });
 }
 
 void Partition::on(GetRequest& request, Time now) {
   auto found = find(request.id);
   if (!found) return answer<TransactionReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
   const auto reply_with = [this](const Entry& entry, ReplyTo<TransactionReply> reply) {
-    answer<TransactionReply>(entry.last_position, std::move(reply), TransactionReply{entry.number, entry.state, entry.machine->definition_ptr()});
+    answer<TransactionReply>(entry.last_position, std::move(reply),
+                             TransactionReply{entry.number, entry.state, entry.machine->definition_ptr()});
   };
   Entry& entry = **found;
   if (request.wait.ms <= 0 || entry.state.outcome_decided) return reply_with(entry, std::move(request.reply));
-  wait_for_outcome(entry, request.wait, now, [=, this, number = entry.number, reply = std::move(request.reply)](const Error* failed) {
-    if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
-    reply_with(*entries_.at(number), reply);
-  });
+  wait_for_outcome(entry, request.wait, now,
+                   [=, this, number = entry.number, reply = std::move(request.reply)](const Error* failed) {
+                     if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+                     reply_with(*entries_.at(number), reply);
+                   });
 }
 
 template <class Asked>
@@ -151,9 +165,11 @@ void Partition::control(Asked& request, const engine::Command& command, const Ha
     auto before = find_request(entry, request.request_id);
     if (!before) return refused(before.error());
     if (*before && (*before)->digest != digest)
-      return refused(Error{ErrorCode::id_reused, "request id '" + request.request_id + "' was used for another request"});
+      return refused(
+          Error{ErrorCode::id_reused, "request id '" + request.request_id + "' was used for another request"});
     if (*before) {
-      after(entry.last_position, [this, number = entry.number, at = (*before)->first_sequence, reply = std::move(request.reply)](const Error* failed) {
+      after(entry.last_position, [this, number = entry.number, at = (*before)->first_sequence,
+                                  reply = std::move(request.reply)](const Error* failed) {
         if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
         auto then = load_as_answered(number, at);
         if (!then) return reply(tl::unexpected<Error>(then.error()));
@@ -172,16 +188,20 @@ void Partition::control(Asked& request, const engine::Command& command, const Ha
 }
 
 void Partition::on(CancelRequest& request, Time now) {
-  control(request, engine::Cancel{request.reason, request.who}, digest_of({"cancel", request.reason, request.who}), now);
+  control(request, engine::Cancel{request.reason, request.who}, digest_of({"cancel", request.reason, request.who}),
+          now);
 }
 
 void Partition::on(TerminateRequest& request, Time now) {
-  control(request, engine::Terminate{request.reason, request.who}, digest_of({"terminate", request.reason, request.who}), now);
+  control(request, engine::Terminate{request.reason, request.who},
+          digest_of({"terminate", request.reason, request.who}), now);
 }
 
 void Partition::on(ResolveRequest& request, Time now) {
   control(request, engine::Resolve{request.incident, request.resolution, request.reason, request.who},
-          digest_of({"resolve", std::to_string(request.incident), to_string(request.resolution), request.reason, request.who}), now);
+          digest_of({"resolve", std::to_string(request.incident), to_string(request.resolution), request.reason,
+                     request.who}),
+          now);
 }
 
 void Partition::on(AppendRequest& request, Time now) {
@@ -195,7 +215,8 @@ void Partition::on(AppendRequest& request, Time now) {
   const auto reply_now = [&](Sequence first, Sequence last, std::size_t state, bool repeated) {
     const std::string name = definition.form == Form::table ? definition.states[state].name : std::string();
     answer<AppendReply>(entry.last_position, std::move(request.reply),
-                        AppendReply{first.value, last.value, name, engine::status(entry.state), engine::to_string(entry.state.phase), repeated});
+                        AppendReply{first.value, last.value, name, engine::status(entry.state),
+                                    engine::to_string(entry.state.phase), repeated});
   };
 
   // Ids first: all known with the same content is the first answer again, whatever the expected sequence.
@@ -203,28 +224,34 @@ void Partition::on(AppendRequest& request, Time now) {
   std::set<std::string_view> ids;
   for (const NewTransition& event : request.events) {
     if (event.id.empty()) continue;
-    if (!ids.insert(event.id).second) return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' occurs twice in this append"});
+    if (!ids.insert(event.id).second)
+      return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' occurs twice in this append"});
     auto before = find_request(entry, event.id);
     if (!before) return refused(before.error());
     if (!*before) continue;
     if ((*before)->digest != digest_of(event))
-      return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' was used for an event with other content"});
+      return refused(
+          Error{ErrorCode::id_reused, "event id '" + event.id + "' was used for an event with other content"});
     known.push_back(**before);
   }
   if (!known.empty() && known.size() != request.events.size())
-    return refused(Error{ErrorCode::id_reused, "only some of these event ids are known: an append is repeated whole or not at all"});
+    return refused(Error{ErrorCode::id_reused,
+                         "only some of these event ids are known: an append is repeated whole or not at all"});
   if (!known.empty()) {
-    const auto earlier = [](const storage::RequestEntry& a, const storage::RequestEntry& b) { return a.first_sequence < b.first_sequence; };
+    const auto earlier = [](const storage::RequestEntry& a, const storage::RequestEntry& b) {
+      return a.first_sequence < b.first_sequence;
+    };
     const auto [lowest, highest] = std::minmax_element(known.begin(), known.end(), earlier);
     const Sequence first = lowest->first_sequence, last = highest->first_sequence;
-    after(entry.last_position, [this, number = entry.number, first, last, reply = std::move(request.reply)](const Error* failed) {
-      if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
-      auto then = load_as_answered(number, last);
-      if (!then) return reply(tl::unexpected<Error>(then.error()));
-      const engine::State& s = (*then)->state;
-      reply(AppendReply{first.value, last.value, (*then)->machine->definition().states[s.table_state].name, engine::status(s),
-                        engine::to_string(s.phase), true});
-    });
+    after(entry.last_position,
+          [this, number = entry.number, first, last, reply = std::move(request.reply)](const Error* failed) {
+            if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
+            auto then = load_as_answered(number, last);
+            if (!then) return reply(tl::unexpected<Error>(then.error()));
+            const engine::State& s = (*then)->state;
+            reply(AppendReply{first.value, last.value, (*then)->machine->definition().states[s.table_state].name,
+                              engine::status(s), engine::to_string(s.phase), true});
+          });
     return;
   }
 

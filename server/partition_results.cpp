@@ -1,5 +1,5 @@
-// What workers send: polls, results of leases, heartbeats. A lease token is the id of one result: what was answered before
-// is found again in the log, however long ago it was.
+// What workers send: polls, results of leases, heartbeats. A lease token is the id of one result: what was answered
+// before is found again in the log, however long ago it was.
 #include <algorithm>
 
 #include "schema/codec.h"
@@ -36,7 +36,8 @@ void look_at(const RecordedEvent& recorded, const TokenParts& token, LeaseHistor
           // A lease of another time line is another lease, whatever became of this one.
           if (recorded.sequence != token.lease || recorded.recorded_at != token.leased_at) return;
           history.attempt = Attempt{e.task, e.action, e.attempt, recorded.sequence};
-        } else if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> || std::is_same_v<E, TaskReleased>) {
+        } else if constexpr (std::is_same_v<E, TaskCompleted> || std::is_same_v<E, TaskFailed> ||
+                             std::is_same_v<E, TaskReleased>) {
           if (e.attempt.lease == token.lease) history.answer = recorded.event;
         } else if constexpr (std::is_same_v<E, AttemptTimedOut>) {
           if (e.attempt.lease == token.lease) history.timed_out = true;
@@ -47,7 +48,9 @@ void look_at(const RecordedEvent& recorded, const TokenParts& token, LeaseHistor
       recorded.event);
 }
 
-tl::unexpected<Error> not_handed_out() { return refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out"); }
+tl::unexpected<Error> not_handed_out() {
+  return refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out");
+}
 
 bool same_result(const Event& answer, const TaskResult& item) {
   if (const auto* r = std::get_if<CompletedResult>(&item.result)) {
@@ -56,8 +59,8 @@ bool same_result(const Event& answer, const TaskResult& item) {
   }
   if (const auto* r = std::get_if<FailedResult>(&item.result)) {
     const auto* e = std::get_if<TaskFailed>(&answer);
-    return e != nullptr && e->code == r->code && e->message == r->message && e->effect == r->effect && e->retryable == r->retryable &&
-           same_payload(e->details, r->details);
+    return e != nullptr && e->code == r->code && e->message == r->message && e->effect == r->effect &&
+           e->retryable == r->retryable && same_payload(e->details, r->details);
   }
   return std::holds_alternative<TaskReleased>(answer);
 }
@@ -97,7 +100,8 @@ Status Partition::report_closed_lease(Turn& turn, const TokenParts& token, const
   }
   // What has neither an answer nor an end is open, unless the transaction was terminated over it.
   DTA_ASSERT(history->timed_out || turn.entry.state.phase == engine::Phase::terminated);
-  if (std::holds_alternative<ReleasedResult>(item.result)) return refuse(ErrorCode::stale_lease, "the lease ended before this release arrived");
+  if (std::holds_alternative<ReleasedResult>(item.result))
+    return refuse(ErrorCode::stale_lease, "the lease ended before this release arrived");
   if (!history->late_known) {
     const auto decision = decide(turn, engine::ReportLate{*history->attempt, outcome_of(item)}, now);
     if (!decision) return tl::unexpected<Error>(decision.error());
@@ -153,7 +157,8 @@ void Partition::on(ResultsRequest& request, Time now) {
     auto loaded = load(number);
     if (!loaded) {
       Error error = loaded.error();
-      if (error.code == ErrorCode::transaction_not_found) error = Error{ErrorCode::lease_not_found, "no lease of this token was ever handed out"};
+      if (error.code == ErrorCode::transaction_not_found)
+        error = Error{ErrorCode::lease_not_found, "no lease of this token was ever handed out"};
       for (const auto& [i, token] : items) (*answers)[i] = tl::unexpected<Error>(error);
       continue;
     }
@@ -176,11 +181,14 @@ void Partition::on(ResultsRequest& request, Time now) {
     if (!reported.empty()) {
       auto decision = decide(turn, command, now);
       if (!decision) decided = tl::unexpected<Error>(decision.error());
-      for (std::size_t k = 0; k < reported.size(); ++k) (*answers)[reported[k]] = decision ? decision->answers[k] : decided;
+      for (std::size_t k = 0; k < reported.size(); ++k)
+        (*answers)[reported[k]] = decision ? decision->answers[k] : decided;
     }
     // A lease that is named twice is still open when its result could not be decided: then both are told why.
     for (const auto& [i, token] : closed)
-      (*answers)[i] = decided || !leases.contains(token.lease) ? report_closed_lease(turn, token, request.results[i], now) : decided;
+      (*answers)[i] = decided || !leases.contains(token.lease)
+                          ? report_closed_lease(turn, token, request.results[i], now)
+                          : decided;
     finish(turn, now);
     position = std::max(position, entry.last_position);
   }
@@ -205,7 +213,8 @@ void Partition::on(HeartbeatRequest& request, Time now) {
   metrics_.heartbeats.Increment(static_cast<double>(request.leases.size()));
   for (const HeartbeatItem& item : request.leases) {
     const auto token = parse_lease_token(item.token);
-    auto loaded = token ? load(token->number) : Result<Entry*>(refuse(ErrorCode::lease_not_found, "this is not a lease token"));
+    auto loaded =
+        token ? load(token->number) : Result<Entry*>(refuse(ErrorCode::lease_not_found, "this is not a lease token"));
     if (!loaded) {
       reply.results.push_back(refuse(ErrorCode::lease_not_found, "no lease of this token was ever handed out"));
       continue;
@@ -215,10 +224,12 @@ void Partition::on(HeartbeatRequest& request, Time now) {
     const engine::Lease* lease = entry.state.lease(token->lease);
     if (lease == nullptr || lease->leased_at != token->leased_at) {
       const auto history = lease_history(entry, *token);
-      reply.results.push_back(history ? refuse(ErrorCode::stale_lease, "the lease has ended") : tl::unexpected<Error>(history.error()));
+      reply.results.push_back(history ? refuse(ErrorCode::stale_lease, "the lease has ended")
+                                      : tl::unexpected<Error>(history.error()));
       continue;
     }
-    const auto beat = std::find_if(entry.beats.begin(), entry.beats.end(), [&](const engine::Beat& b) { return b.lease == token->lease; });
+    const auto beat = std::find_if(entry.beats.begin(), entry.beats.end(),
+                                   [&](const engine::Beat& b) { return b.lease == token->lease; });
     if (beat == entry.beats.end())
       entry.beats.push_back(engine::Beat{token->lease, now});
     else

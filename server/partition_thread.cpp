@@ -18,7 +18,8 @@ using namespace schema;
 namespace {
 
 constexpr Duration kMaintenanceEvery{1000};
-constexpr std::uint64_t kCheckpointRecordsMin = 100'000;  // fewer records than this are folded faster than a checkpoint is worth
+constexpr std::uint64_t kCheckpointRecordsMin =
+    100'000;  // fewer records than this are folded faster than a checkpoint is worth
 constexpr std::int64_t kDriftToldMs = 1000;
 constexpr std::chrono::milliseconds kReopenFirst{100}, kReopenCap{5000};
 
@@ -29,24 +30,31 @@ class SharedReader : public storage::Reader {
 
   Position end() const override { return reader_->end(); }
   Result<std::optional<TransactionNumber>> find_id(std::string_view id) const override { return reader_->find_id(id); }
-  Result<std::optional<storage::RequestEntry>> find_request(TransactionNumber number, std::string_view id) const override {
+  Result<std::optional<storage::RequestEntry>> find_request(TransactionNumber number,
+                                                            std::string_view id) const override {
     return reader_->find_request(number, id);
   }
-  Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence, std::uint32_t index) const override {
+  Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence,
+                                             std::uint32_t index) const override {
     return reader_->payload(number, sequence, index);
   }
-  Status records_of(TransactionNumber number, Sequence from, const std::function<bool(const storage::Record&)>& visit) const override {
+  Status records_of(TransactionNumber number, Sequence from,
+                    const std::function<bool(const storage::Record&)>& visit) const override {
     return reader_->records_of(number, from, visit);
   }
   Status records_from(Position from, const std::function<bool(const storage::Record&)>& visit) const override {
     return reader_->records_from(from, visit);
   }
-  Status open_transactions(const std::function<bool(TransactionNumber)>& visit) const override { return reader_->open_transactions(visit); }
+  Status open_transactions(const std::function<bool(TransactionNumber)>& visit) const override {
+    return reader_->open_transactions(visit);
+  }
   Status directory(std::string_view prefix, std::string_view after,
                    const std::function<bool(const storage::DirectoryEntry&)>& visit) const override {
     return reader_->directory(prefix, after, visit);
   }
-  Status definitions(const std::function<bool(const storage::DefinitionEntry&)>& visit) const override { return reader_->definitions(visit); }
+  Status definitions(const std::function<bool(const storage::DefinitionEntry&)>& visit) const override {
+    return reader_->definitions(visit);
+  }
   Result<TransactionNumber> last_number() const override { return reader_->last_number(); }
   Result<std::optional<storage::Checkpoint>> checkpoint() const override { return reader_->checkpoint(); }
 
@@ -76,14 +84,17 @@ void refuse_with(Request& request, const Error& error) {
 PartitionThread::PartitionThread(const Options& options, Metrics& metrics, Logger& logger)
     : options_(options), metrics_(metrics), logger_(logger) {}
 
-Result<std::unique_ptr<PartitionThread>> PartitionThread::start(const Options& options, Metrics& metrics, Logger& logger) {
+Result<std::unique_ptr<PartitionThread>> PartitionThread::start(const Options& options, Metrics& metrics,
+                                                                Logger& logger) {
   std::unique_ptr<PartitionThread> self(new PartitionThread(options, metrics, logger));
   if (Status status = self->open(); !status) return tl::unexpected<Error>(status.error());
   self->thread_ = std::thread([raw = self.get()] { raw->run(); });
   return self;
 }
 
-PartitionThread::~PartitionThread() { stop(); }
+PartitionThread::~PartitionThread() {
+  stop();
+}
 
 void PartitionThread::stop() {
   {
@@ -101,7 +112,8 @@ void PartitionThread::submit(Request request, std::size_t bytes) {
     return refuse_with(request, Error{ErrorCode::unavailable, *reason});
   }
   switch (inbox_.push(request, bytes)) {
-    case Inbox::Push::taken: return;
+    case Inbox::Push::taken:
+      return;
     case Inbox::Push::full:
       metrics_.refused(ErrorCode::overloaded);
       return refuse_with(request, Error{ErrorCode::overloaded, "too many requests are waiting to be decided"});
@@ -137,12 +149,14 @@ Status PartitionThread::open() {
   if (!last) return tl::unexpected<Error>(last.error());
   // Only at the start can the log be ahead: what this process wrote bears times of this very clock.
   if (const Duration ahead = *last - clock_.now(); ahead.ms > 0) {
-    logger_.warning("the wall clock stands before the end of the log; time goes on from the log's", {{"ahead_ms", ahead.ms}});
+    logger_.warning("the wall clock stands before the end of the log; time goes on from the log's",
+                    {{"ahead_ms", ahead.ms}});
     clock_.not_before(*last);
     told_drift_ms_ = clock_.drift().ms;
   }
-  auto partition = Partition::open([log] { return log->snapshot(); }, log->fence(), Partition::Settings{options_.grace, options_.closed_cache},
-                                   metrics_, [this] { return clock_.now(); });
+  auto partition = Partition::open([log] { return log->snapshot(); }, log->fence(),
+                                   Partition::Settings{options_.grace, options_.closed_cache}, metrics_,
+                                   [this] { return clock_.now(); });
   if (!partition) return tl::unexpected<Error>(partition.error());
   partition_ = std::move(*partition);
   committer_ = std::make_unique<Committer>(*log, metrics_, [this] { inbox_.wake(); });
@@ -194,7 +208,8 @@ bool PartitionThread::serve() {
       }
       let_out();
     }
-    for (; next < taken.requests.size() && !full(); ++next) partition_->handle(std::move(taken.requests[next]), clock_.now());
+    for (; next < taken.requests.size() && !full(); ++next)
+      partition_->handle(std::move(taken.requests[next]), clock_.now());
     const Time now = clock_.now();
     const bool decided = next == taken.requests.size();
     if (taken.closed && decided && !stopping) {
@@ -224,12 +239,14 @@ bool PartitionThread::serve() {
     const std::lock_guard lock(log_mutex_);
     log.swap(log_);
   }
-  if (Status status = log->close(); !status) logger_.error("the log could not be closed cleanly", {{"error", status.error().message}});
+  if (Status status = log->close(); !status)
+    logger_.error("the log could not be closed cleanly", {{"error", status.error().message}});
   return true;
 }
 
 void PartitionThread::let_out() {
-  metrics_.append_seconds.Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - away_since_).count());
+  metrics_.append_seconds.Observe(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - away_since_).count());
   partition_->committed(durable_, clock_.now());
 }
 
@@ -248,7 +265,8 @@ bool PartitionThread::reopen() {
   for (;;) {
     // Whoever was let into the inbox before is told; nothing of it was decided.
     Inbox::Taken taken = inbox_.take(std::chrono::steady_clock::now() + pause);
-    for (Request& request : taken.requests) refuse_with(request, Error{ErrorCode::unavailable, "the log is being opened again"});
+    for (Request& request : taken.requests)
+      refuse_with(request, Error{ErrorCode::unavailable, "the log is being opened again"});
     if (taken.closed) return false;
     const Status status = open();
     if (status) return true;
@@ -266,13 +284,16 @@ void PartitionThread::maintain(Time now) {
   const std::int64_t drift = clock_.drift().ms;
   if (std::abs(drift - told_drift_ms_) >= kDriftToldMs) {
     told_drift_ms_ = drift;
-    logger_.warning("the wall clock jumped; timers keep their lengths, recorded times follow at the next start", {{"drift_ms", drift}});
+    logger_.warning("the wall clock jumped; timers keep their lengths, recorded times follow at the next start",
+                    {{"drift_ms", drift}});
   }
   if (checkpoint_.valid() && checkpoint_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
     // A checkpoint that cannot be written is no loss: opening folds more of the log.
-    if (const Status status = checkpoint_.get(); !status) logger_.warning("no checkpoint was written", {{"error", status.error().message}});
+    if (const Status status = checkpoint_.get(); !status)
+      logger_.warning("no checkpoint was written", {{"error", status.error().message}});
   }
-  if (checkpoint_.valid() || durable_.value < checkpointed_.value + kCheckpointRecordsMin || now < next_checkpoint_) return;
+  if (checkpoint_.valid() || durable_.value < checkpointed_.value + kCheckpointRecordsMin || now < next_checkpoint_)
+    return;
   next_checkpoint_ = now + options_.checkpoint_every;
   checkpointed_ = durable_;
   checkpoint_ = std::async(std::launch::async, [log = log_]() -> Status {

@@ -1,5 +1,5 @@
-// The partition on its thread: takes the inbox, decides, fires timers, hands batches to the committer one at a time, lets
-// effects out when they are durable, and opens the log again after a failed write. Implements the door of port.h.
+// The partition on its thread: takes the inbox, decides, fires timers, hands batches to the committer one at a time,
+// lets effects out when they are durable, and opens the log again after a failed write. Implements the door of port.h.
 //
 // A batch is whatever queued up while the one before it was being written; there is no timer.
 #pragma once
@@ -29,8 +29,8 @@ class PartitionThread : public Port {
   static Result<std::unique_ptr<PartitionThread>> start(const Options& options, Metrics& metrics, Logger& logger);
   ~PartitionThread() override;
 
-  // Clean stop: not ready from here on; what is in the inbox is still decided and written, polls are answered empty, waits
-  // with what is there, the log is closed. Blocks. Once.
+  // Clean stop: not ready from here on; what is in the inbox is still decided and written, polls are answered empty,
+  // waits with what is there, the log is closed. Blocks. Once.
   void stop();
 
   void submit(Request request, std::size_t bytes) override;
@@ -63,13 +63,14 @@ class PartitionThread : public Port {
   std::optional<std::string> reason_ = "the log is being opened";
   bool stopping_ = false;  // under reason_mutex_
 
-  std::unique_ptr<Partition> partition_;   // this thread only
-  std::unique_ptr<Committer> committer_;   // this thread only
+  std::unique_ptr<Partition> partition_;  // this thread only
+  std::unique_ptr<Committer> committer_;  // this thread only
   Time next_maintenance_, next_checkpoint_;
-  schema::Position durable_;      // once the batch that is away is written
+  schema::Position durable_;  // once the batch that is away is written
   schema::Position checkpointed_;
   std::future<schema::Status> checkpoint_;  // being written beside the appends
-  std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // when the first record of the next batch was made
+  std::optional<std::chrono::steady_clock::time_point>
+      waiting_since_;  // when the first record of the next batch was made
   std::chrono::steady_clock::time_point away_since_;
   std::int64_t told_drift_ms_ = 0;
   std::thread thread_;

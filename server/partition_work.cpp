@@ -1,5 +1,5 @@
-// Polls and hand-outs. A task that becomes ready while a poll waits on its queue is leased in the same record (match), so
-// that the intent is durable before the task is handed out and costs no write of its own.
+// Polls and hand-outs. A task that becomes ready while a poll waits on its queue is leased in the same record (match),
+// so that the intent is durable before the task is handed out and costs no write of its own.
 #include <algorithm>
 
 #include "server/partition_turn.h"
@@ -12,12 +12,13 @@ namespace {
 
 bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, Time now) {
   const engine::TaskState& t = entry.state.tasks[entry.machine->flat(item.task)];
-  if (item.action == Action::undo)
-    return t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
+  if (item.action == Action::undo) return t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
   return t.status == engine::TaskStatus::ready && t.at <= now;
 }
 
-std::uint8_t flag_of(Action action) { return action == Action::undo ? 2 : 1; }
+std::uint8_t flag_of(Action action) {
+  return action == Action::undo ? 2 : 1;
+}
 
 }  // namespace
 
@@ -182,8 +183,8 @@ Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lea
   out.generation = t.generation;
   out.order = undo ? t.order : 1;
   out.action = lease.action;
-  out.idempotency_key = s.id + "/" + out.step + "/" + out.task + "/" + std::to_string(out.instance) + "/" + std::to_string(out.generation) +
-                        (undo ? "/undo/" : "/do/") + std::to_string(out.order);
+  out.idempotency_key = s.id + "/" + out.step + "/" + out.task + "/" + std::to_string(out.instance) + "/" +
+                        std::to_string(out.generation) + (undo ? "/undo/" : "/do/") + std::to_string(out.order);
   out.lease_until = engine::lease_until(lease, entry.beats);
   out.heartbeat = lease.heartbeat_timeout;
   out.headers = s.headers;
@@ -231,9 +232,8 @@ void Partition::answer_poll(PollId id) {
   const auto named = polls_by_name_.find(poll->poll.poll_id);
   if (named != polls_by_name_.end() && named->second == id) polls_by_name_.erase(named);
   if (poll->handed.empty()) metrics_.polls_empty.Increment();
-  after(poll->position, [finish = std::move(poll->finish), handed = std::move(poll->handed)](const Error* failed) mutable {
-    finish(failed, std::move(handed));
-  });
+  after(poll->position, [finish = std::move(poll->finish), handed = std::move(poll->handed)](
+                            const Error* failed) mutable { finish(failed, std::move(handed)); });
 }
 
 void Partition::forget_lease(Entry& entry, const engine::Lease& lease) {

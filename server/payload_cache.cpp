@@ -3,8 +3,8 @@
 
 namespace dta::server {
 
-void PayloadCache::put(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index, schema::Position position,
-                       std::string bytes) {
+void PayloadCache::put(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index,
+                       schema::Position position, std::string bytes) {
   const Key key{number.value, sequence.value, index};
   const auto [it, fresh] = map_.try_emplace(key, std::move(bytes));
   if (!fresh) return;
@@ -12,7 +12,8 @@ void PayloadCache::put(schema::TransactionNumber number, schema::Sequence sequen
   order_.emplace_back(position, key);
 }
 
-const std::string* PayloadCache::find(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index) const {
+const std::string* PayloadCache::find(schema::TransactionNumber number, schema::Sequence sequence,
+                                      std::uint32_t index) const {
   const auto it = map_.find(Key{number.value, sequence.value, index});
   return it == map_.end() ? nullptr : &it->second;
 }

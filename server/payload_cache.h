@@ -1,5 +1,5 @@
-// Bytes of recent payloads, so that hand-outs and templates rarely go to the disk. Whatever is not yet durable stays; the
-// rest goes oldest first when the cache is over its size. Owned by the partition's thread.
+// Bytes of recent payloads, so that hand-outs and templates rarely go to the disk. Whatever is not yet durable stays;
+// the rest goes oldest first when the cache is over its size. Owned by the partition's thread.
 #pragma once
 
 #include <deque>
@@ -15,7 +15,8 @@ class PayloadCache {
  public:
   explicit PayloadCache(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  void put(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index, schema::Position position, std::string bytes);
+  void put(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index, schema::Position position,
+           std::string bytes);
   const std::string* find(schema::TransactionNumber number, schema::Sequence sequence, std::uint32_t index) const;
   // Drops the oldest durable ones until the size fits.
   void trim(schema::Position durable);

@@ -21,9 +21,9 @@ namespace {
 constexpr std::size_t kChunkBytes = 1u << 20;
 
 tl::unexpected<Error> damaged(const Record& record, const std::string& what) {
-  return refuse(ErrorCode::log_damaged, "record at position " + std::to_string(record.position.value) + " (transaction number " +
-                                            std::to_string(record.number.value) + ", sequence " + std::to_string(record.first_sequence.value) +
-                                            "): " + what);
+  return refuse(ErrorCode::log_damaged, "record at position " + std::to_string(record.position.value) +
+                                            " (transaction number " + std::to_string(record.number.value) +
+                                            ", sequence " + std::to_string(record.first_sequence.value) + "): " + what);
 }
 
 // Applies the record's events up to `until` (none: all).
@@ -36,12 +36,14 @@ Status fold(Entry& entry, const Record& record, const DefinitionShelf& definitio
     if (const auto* started = std::get_if<TransactionStarted>(&event)) {
       const Published* published = definitions.find(started->definition, started->version);
       if (published == nullptr)
-        return damaged(record, "definition " + started->definition + " version " + std::to_string(started->version) + " is not in the log");
+        return damaged(record, "definition " + started->definition + " version " + std::to_string(started->version) +
+                                   " is not in the log");
       entry.machine = published->machine;
     }
     if (entry.machine == nullptr) return damaged(record, "the transaction does not begin with transaction_started");
     const RecordedEvent recorded{sequence, record.recorded_at, std::move(event)};
-    if (Status status = engine::check(*entry.machine, entry.state, recorded); !status) return damaged(record, status.error().message);
+    if (Status status = engine::check(*entry.machine, entry.state, recorded); !status)
+      return damaged(record, status.error().message);
     engine::evolve(*entry.machine, entry.state, recorded);
     sequence = sequence.next();
   }
@@ -51,7 +53,9 @@ Status fold(Entry& entry, const Record& record, const DefinitionShelf& definitio
 }
 
 // Where its row stands, once everything is folded.
-void place(Entry& entry) { entry.directory_key = projections::directory_key(engine::status(entry.state), entry.number); }
+void place(Entry& entry) {
+  entry.directory_key = projections::directory_key(engine::status(entry.state), entry.number);
+}
 
 using Open = std::map<TransactionNumber, std::unique_ptr<Entry>>;
 
@@ -88,7 +92,8 @@ bool read_chunks(const storage::Checkpoint& checkpoint, const DefinitionShelf& d
 
 // Everything after the checkpoint, in order of position. Records of transactions that ended before it are late results
 // and the like: they change no open state.
-Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& definitions, Open& open, std::uint64_t& records) {
+Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& definitions, Open& open,
+                 std::uint64_t& records) {
   std::set<TransactionNumber> reserved;
   for (const auto& [name, log] : definitions.all_reserved()) reserved.insert(log.number);
   Status failed;
@@ -134,12 +139,14 @@ Result<DefinitionShelf> read_definitions(const Reader& reader) {
     const auto text = reader.payload(found.number, found.sequence, 0);
     const std::string name = found.name + " version " + std::to_string(found.version);
     if (!text || !*text) {
-      failed = text ? refuse(ErrorCode::log_damaged, "the text of definition " + name + " is missing") : tl::unexpected<Error>(text.error());
+      failed = text ? refuse(ErrorCode::log_damaged, "the text of definition " + name + " is missing")
+                    : tl::unexpected<Error>(text.error());
       return false;
     }
     auto definition = parse_definition(**text);
     if (!definition) {
-      failed = refuse(ErrorCode::log_damaged, "definition " + name + " in the log cannot be read: " + definition.error().message);
+      failed = refuse(ErrorCode::log_damaged,
+                      "definition " + name + " in the log cannot be read: " + definition.error().message);
       return false;
     }
     Time published_at;
@@ -166,7 +173,8 @@ Result<DefinitionShelf> read_definitions(const Reader& reader) {
   return shelf;
 }
 
-Result<std::unique_ptr<Entry>> load_entry(const Reader& reader, const DefinitionShelf& definitions, TransactionNumber number, Sequence until) {
+Result<std::unique_ptr<Entry>> load_entry(const Reader& reader, const DefinitionShelf& definitions,
+                                          TransactionNumber number, Sequence until) {
   auto entry = std::make_unique<Entry>();
   entry->number = number;
   Status failed;

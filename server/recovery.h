@@ -1,5 +1,5 @@
-// From a log to a working set: the newest checkpoint, and everything after it folded by the same evolve() that runs live.
-// Also how a single transaction that is not in memory is loaded, and how a checkpoint is made.
+// From a log to a working set: the newest checkpoint, and everything after it folded by the same evolve() that runs
+// live. Also how a single transaction that is not in memory is loaded, and how a checkpoint is made.
 #pragma once
 
 #include <memory>

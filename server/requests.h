@@ -143,10 +143,10 @@ struct HandOut {
   std::string token, transaction, definition, step, task, queue, idempotency_key;
   std::uint32_t version = 0, instance = 0, attempt = 1, generation = 1, order = 1;
   schema::Action action = schema::Action::perform;
-  Time lease_until;  // lease_ms = this - now, when it is written
-  Duration heartbeat;  // 0: none
-  std::string input;   // raw JSON; empty: null
-  std::optional<std::string> output;     // undo only: what the action gave, when known
+  Time lease_until;                   // lease_ms = this - now, when it is written
+  Duration heartbeat;                 // 0: none
+  std::string input;                  // raw JSON; empty: null
+  std::optional<std::string> output;  // undo only: what the action gave, when known
   std::optional<std::string> heartbeat_detail;
   std::vector<schema::Attribute> headers;
 };
@@ -160,7 +160,7 @@ struct LeaseRequest {
 };
 
 struct CompletedResult {
-  std::string output;  // raw JSON; empty: none
+  std::string output;              // raw JSON; empty: none
   std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: it did not say
 };
 struct FailedResult {
@@ -212,7 +212,8 @@ struct WaitRequest {
   ReplyTo<WaitReply> reply;
 };
 
-using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, TerminateRequest,
-                             ResolveRequest, AppendRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
+using Request =
+    std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, TerminateRequest,
+                 ResolveRequest, AppendRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
 
 }  // namespace dta::server

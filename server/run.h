@@ -1,4 +1,5 @@
-// The composition root: builds the graph of log, partition, HTTP and metrics, runs until SIGTERM or SIGINT, stops cleanly.
+// The composition root: builds the graph of log, partition, HTTP and metrics, runs until SIGTERM or SIGINT, stops
+// cleanly.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// A lease token is NUMBER.SEQUENCE.LEASED_AT of its hand-out: it names the lease in the log by itself, and the time tells
-// a lease apart from one that was never acknowledged and lost (docs/decisions/0003-lease-token.md). Pure.
+// A lease token is NUMBER.SEQUENCE.LEASED_AT of its hand-out: it names the lease in the log by itself, and the time
+// tells a lease apart from one that was never acknowledged and lost (docs/decisions/0003-lease-token.md). Pure.
 #include <charconv>
 
 #include "server/port.h"
@@ -21,7 +21,8 @@ std::optional<TokenParts> parse_lease_token(std::string_view token) {
     at = next;
   }
   if (at != end || parts[0] == 0 || parts[1] == 0) return std::nullopt;
-  return TokenParts{schema::TransactionNumber(parts[0]), schema::Sequence(parts[1]), Time{static_cast<std::int64_t>(parts[2])}};
+  return TokenParts{schema::TransactionNumber(parts[0]), schema::Sequence(parts[1]),
+                    Time{static_cast<std::int64_t>(parts[2])}};
 }
 
 }  // namespace dta::server

@@ -13,6 +13,7 @@ namespace dta::server {
 
 // `progress` is called now and then with the position reached. Errors as open_leveldb_log; what is wrong with the log's
 // content is a finding of the report.
-schema::Result<storage::VerifyReport> verify_log(const std::string& directory, const std::function<void(schema::Position)>& progress);
+schema::Result<storage::VerifyReport> verify_log(const std::string& directory,
+                                                 const std::function<void(schema::Position)>& progress);
 
 }  // namespace dta::server

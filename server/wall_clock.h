@@ -16,12 +16,14 @@ class WallClock {
   WallClock() : steady_(std::chrono::steady_clock::now()), wall_(wall()) {}
 
   schema::Time now() const {
-    return wall_ + schema::Duration{std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - steady_).count()};
+    return wall_ + schema::Duration{
+                       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - steady_)
+                           .count()};
   }
 
-  // Moves the time line on so that it does not stand before `t`, the last time that a log holds. The wall clock may have
-  // been set back since: then what the log says to be ready at some time would wait until the clock comes there again.
-  // Only before others use the clock; later it has nothing to move.
+  // Moves the time line on so that it does not stand before `t`, the last time that a log holds. The wall clock may
+  // have been set back since: then what the log says to be ready at some time would wait until the clock comes there
+  // again. Only before others use the clock; later it has nothing to move.
   void not_before(schema::Time t) {
     if (const schema::Duration behind = t - now(); behind.ms > 0) wall_ = wall_ + behind;
   }
@@ -38,7 +40,9 @@ class WallClock {
 
  private:
   static schema::Time wall() {
-    return schema::Time{std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
+    return schema::Time{
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count()};
   }
 
   const std::chrono::steady_clock::time_point steady_;
