@@ -12,8 +12,11 @@ namespace {
 EVP_MD_CTX* context() {
   struct Owner {
     EVP_MD_CTX* ctx = EVP_MD_CTX_new();
-    const EVP_MD* md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    ~Owner() { EVP_MD_CTX_free(ctx); }
+    EVP_MD* md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    ~Owner() {
+      EVP_MD_CTX_free(ctx);
+      EVP_MD_free(md);
+    }
   };
   thread_local Owner owner;
   DTA_ASSERT(owner.ctx != nullptr && EVP_DigestInit_ex2(owner.ctx, owner.md, nullptr) == 1);
