@@ -471,7 +471,9 @@ TEST(Worker, ALeaseThatTheServerNoLongerKnowsStopsTheHandler) {
     return "";
   });
   worker.start();
-  broker.wait_for_results(1);
+  broker.wait_for_results(1);  // only a stop ends the handler
+  EXPECT_TRUE(broker.results().contains("a"));
+  EXPECT_GE(broker.sent_to("/v1/tasks/heartbeat").size(), 2u);  // the dropped one was sent again
 }
 
 TEST(Worker, TheEndOfTheLeaseStopsTheHandler) {
