@@ -1,8 +1,7 @@
 // A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as
 // given; this is its checked, compiled form, immutable once made and shared by pointer.
 //
-// What this release does not run yet (after, when, next, for_each, wait_for, signals, pivot, external,
-// children, on_failure with a go) is refused by parse_definition with a sentence, never ignored.
+// What this release does not run yet (child transactions) is refused by parse_definition with a sentence, never ignored.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,7 @@
 
 #include "schema/error.h"
 #include "schema/hash.h"
+#include "schema/logic.h"
 #include "schema/time.h"
 
 namespace dta::schema {
@@ -50,7 +50,24 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
-// A JSON template: literals as given, "/pointers" into {input, steps}, {"$literal"}, {"$merge"}, {"$first"}.
+// Timeouts that are read from data when the task becomes ready: pointers to durations ("5m") or milliseconds; empty: the
+// fixed one of Timeouts counts.
+struct TimeoutPointers {
+  std::string queue, attempt, total, heartbeat;
+  bool any() const { return !queue.empty() || !attempt.empty() || !total.empty() || !heartbeat.empty(); }
+  bool operator==(const TimeoutPointers&) const = default;
+};
+
+// A length of time, fixed or read from data when its step is entered.
+struct Length {
+  Duration fixed{0};    // 0: none
+  std::string pointer;  // empty: fixed
+  bool present() const { return fixed.ms > 0 || !pointer.empty(); }
+  bool operator==(const Length&) const = default;
+};
+
+// A JSON template: literals as given, "/pointers" into {input, steps, signals, item, index, tasks}, {"$literal"},
+// {"$merge"}, {"$first"}.
 struct Template {
   enum class Kind : std::uint8_t { literal, pointer, object, array, merge, first };
   Kind kind = Kind::literal;
@@ -69,13 +86,17 @@ struct Undo {
 
 struct Task {
   std::string name;
-  std::string queue;
-  std::optional<Template> input;  // none: the transaction's input as it is
+  std::string queue;              // empty when external
+  std::optional<Template> input;  // none: the transaction's input as it is, or the element of a for_each
+  std::optional<Logic> when;      // false: the task is skipped
+  std::vector<std::uint16_t> after, before;  // tasks of the same step that come first, and those that follow; ascending
+  bool external = false;          // reported by name by a participant; no queue, no lease
   bool optional = false;          // never fails a join; counts toward at_least and weight only by succeeding
   std::uint32_t weight = 1;       // toward a need by weight
   std::optional<Undo> undo;
   Retry retry;
   Timeouts timeouts;
+  TimeoutPointers timeouts_from;
   bool operator==(const Task&) const = default;
 };
 
@@ -83,24 +104,60 @@ enum class Siblings : std::uint8_t { cancel, drain };        // what a failure t
 enum class Leftover : std::uint8_t { cancel, drain, keep };  // what a met join does to tasks that are still open
 enum class LateSuccess : std::uint8_t { compensate, ignore };  // what happens to tasks that a met join did not count
 
-// When a join is met: every task that is not optional is done and all have settled; or this many tasks (any is one), or
-// this much weight, is done.
+// When a join is met: every task that is not optional is done and all have settled; or this many tasks (any is one),
+// this much weight, or this share of the tasks is done. The last three count only tasks that no other comes after.
 struct Need {
-  enum class Kind : std::uint8_t { all, at_least, weight };
+  enum class Kind : std::uint8_t { all, at_least, weight, share };
   Kind kind = Kind::all;
   std::uint32_t amount = 0;  // of at_least and weight, from 1
+  double share = 0;          // of share: in (0, 1]; the tasks present times this, rounded up
   bool operator==(const Need&) const = default;
+};
+
+// Where a transaction goes on. In `next` the default is `follow`, in `on_failure` it is `compensate`.
+struct Go {
+  enum class Kind : std::uint8_t { follow = 0, step = 1, end = 2, compensate = 3 };
+  Kind kind = Kind::follow;
+  std::uint16_t step = 0;          // of step: an index above that of the step that goes
+  std::optional<Template> output;  // of end; none: the definition's output
+  std::string code, message;       // of compensate; an empty code: "compensate" was said without an error
+  bool operator==(const Go&) const = default;
+};
+
+// An entry of `next` or `on_failure`: the first whose condition holds is taken; one without a condition always does.
+struct Choice {
+  std::optional<Logic> when;
+  Go go;
+  bool operator==(const Choice&) const = default;
+};
+
+// What a step waits for beside its tasks: all of the signals, in any order, or a time.
+struct Wait {
+  std::vector<std::string> signals;  // none: it waits for `until` or `duration`
+  std::optional<Time> until;         // fixed
+  std::string until_pointer;         // or read at entry: an RFC 3339 time
+  Length duration;                   // or a length from entry
+  Length deadline;                   // of signals
+  bool continue_on_deadline = false;
+  bool operator==(const Wait&) const = default;
 };
 
 struct Step {
   std::string name;
+  std::optional<Logic> when;  // false: the step is skipped, unless a `go` enters it
+  std::string for_each;       // pointer to an array: one instance of the tasks for each element; empty: no for_each
+  std::uint32_t at_once = 0;  // instances' tasks handed out at a time; 0: no bound
+  std::optional<Wait> wait_for;
+  bool pivot = false;
+  std::vector<Choice> next, on_failure;
   std::uint32_t first_task = 0;  // index of its first task in the flat order of the definition
   std::vector<Task> tasks;
   Need need;
   Siblings siblings = Siblings::cancel;
   Leftover leftover = Leftover::cancel;
   LateSuccess late_success = LateSuccess::compensate;
-  Duration deadline{0};  // 0: none
+  Length deadline;
+  bool ordered() const;  // whether a task of it comes after another
   bool operator==(const Step&) const = default;
 };
 
@@ -132,6 +189,7 @@ struct Definition {
   std::vector<Step> steps;
   std::uint32_t task_count = 0;
   std::optional<Template> output;
+  std::vector<std::string> signals;  // every name that a step waits for, sorted
 
   // Table form. initial is an index into states.
   std::vector<State> states;

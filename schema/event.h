@@ -41,11 +41,31 @@ enum class Action : std::uint8_t { perform = 0, undo = 1 };         // "do" and 
 enum class Effect : std::uint8_t { none = 0, unknown = 1 };         // what a failed attempt may have left behind
 enum class LeaseEnd : std::uint8_t { attempt = 0, heartbeat = 1 };  // which limit ended the lease
 enum class TaskLimit : std::uint8_t { queue = 0, total = 1 };
-enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2 };
-enum class IncidentKind : std::uint8_t { undo_failed = 0, effect_after_undo = 1 };
+// decided: a `next` said so although the join was met.
+enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2, decided = 3 };
+// pivot_unknown: a task of a pivot ended unknown. step_failed: after a passed pivot, so nothing is compensated. expired:
+// the time is over after a passed pivot.
+enum class IncidentKind : std::uint8_t {
+  undo_failed = 0,
+  effect_after_undo = 1,
+  pivot_unknown = 2,
+  step_failed = 3,
+  expired = 4
+};
 enum class NotUndoneReason : std::uint8_t { no_undo = 0, given_up = 1, terminated = 2 };
 // What a person decides about an incident. force_done: the undo was done by hand. accept: nothing is to be done.
-enum class IncidentResolution : std::uint8_t { retry = 0, force_done = 1, give_up = 2, accept = 3 };
+enum class IncidentResolution : std::uint8_t { retry = 0, force_done = 1, give_up = 2, accept = 3, force_failed = 4 };
+enum class GoKind : std::uint8_t { follow = 0, step = 1, end = 2, compensate = 3 };
+enum class WaitEnd : std::uint8_t { time = 0, deadline = 1 };  // the time waited for, or a deadline that lets go on
+inline constexpr std::uint16_t kNoChoice = 0xffff;
+
+// What `next` or `on_failure` decided: which entry of its list (kNoChoice: none matched), and what that says.
+struct Route {
+  GoKind kind = GoKind::follow;
+  std::uint16_t step = 0;  // of step
+  std::uint16_t choice = kNoChoice;
+  bool operator==(const Route&) const = default;
+};
 
 struct Attribute {
   std::string key, value;
@@ -83,14 +103,77 @@ struct ResolvedInput {
   bool operator==(const ResolvedInput&) const = default;
 };
 
+// Timeouts of one task that were read from data.
+struct ResolvedTimeouts {
+  TaskRef task;
+  Duration queue, attempt, total, heartbeat;  // all four as they count
+  bool operator==(const ResolvedTimeouts&) const = default;
+};
+
 struct StepEntered {
   std::uint16_t step = 0;
-  std::vector<ResolvedInput> inputs;
+  std::vector<ResolvedInput> inputs;  // under a for_each also the elements for tasks that still come `after` others
+  std::uint32_t instances = 0;        // of a for_each: its elements; 0 also for a step that is none
+  std::vector<TaskRef> skipped = {};  // tasks whose condition did not hold
+  bool unresolved = false;            // something needed at entry did not exist: no task becomes ready
+  // Lengths that run from here, where they were read from data or computed from a time; nothing: as the definition says.
+  std::optional<Duration> deadline = {}, wait = {}, wait_deadline = {};
+  std::vector<ResolvedTimeouts> timeouts = {};
   bool operator==(const StepEntered&) const = default;
+};
+
+// The step's condition did not hold.
+struct StepSkipped {
+  std::uint16_t step = 0;
+  bool operator==(const StepSkipped&) const = default;
+};
+
+// The tasks that it comes after are done or skipped: its input is fixed now, as StepEntered does for the others.
+struct TaskReady {
+  TaskRef task;
+  PayloadRef input;
+  std::optional<ResolvedTimeouts> timeouts = {};
+  bool operator==(const TaskReady&) const = default;
+};
+
+// Its condition did not hold when its turn had come.
+struct TaskSkipped {
+  TaskRef task;
+  bool operator==(const TaskSkipped&) const = default;
+};
+
+struct SignalReceived {
+  std::string name, signal_id;
+  PayloadRef payload;
+  bool operator==(const SignalReceived&) const = default;
+};
+
+// The step waits no longer, by time. A wait for signals ends with the last of them, without an event of its own.
+struct WaitEnded {
+  std::uint16_t step = 0;
+  WaitEnd how = WaitEnd::time;
+  bool operator==(const WaitEnded&) const = default;
+};
+
+// A cancellation that waits until the pivot under way is decided.
+struct CancelRequested {
+  std::string reason, who;
+  bool operator==(const CancelRequested&) const = default;
+};
+
+struct TransactionPaused {
+  std::string reason, who;
+  bool operator==(const TransactionPaused&) const = default;
+};
+
+struct TransactionResumed {
+  std::string reason, who;
+  bool operator==(const TransactionResumed&) const = default;
 };
 
 struct StepMet {
   std::uint16_t step = 0;
+  Route route = {};
   bool operator==(const StepMet&) const = default;
 };
 
@@ -99,6 +182,7 @@ struct StepFailed {
   bool has_task = false;  // false: the step itself (deadline, input_unresolved)
   TaskRef task;           // whose failure decided
   std::string code, message;
+  Route route{GoKind::compensate, 0, kNoChoice};  // step, end: once what it did is undone. Never follow
   bool operator==(const StepFailed&) const = default;
 };
 
@@ -249,7 +333,8 @@ using Event =
     std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
                  TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted,
                  StepUndone, TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised,
-                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved>;
+                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved, StepSkipped, TaskReady, TaskSkipped,
+                 SignalReceived, WaitEnded, CancelRequested, TransactionPaused, TransactionResumed>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -274,6 +359,15 @@ enum class EventKind : std::uint8_t {
   definition_published = 20,
   outcome_decided = 21,
   incident_resolved = 22,
+  step_skipped = 23,
+  task_ready = 24,
+  task_skipped = 25,
+  signal_received = 26,
+  wait_ended = 27,
+  cancel_requested = 28,
+  transaction_paused = 29,
+  transaction_resumed = 30,
+  // 31 queue_changed, 32 definition_changed: settings in reserved transactions
 };
 
 EventKind kind_of(const Event& event);
@@ -307,6 +401,7 @@ void for_each_payload(const Event& event, Visitor&& visit) {
         if constexpr (requires { e.detail; }) call(e.detail);
         if constexpr (requires { e.data; }) call(e.data);
         if constexpr (requires { e.text; }) call(e.text);
+        if constexpr (requires { e.payload; }) call(e.payload);
         if constexpr (requires { e.inputs; })
           for (const ResolvedInput& resolved : e.inputs) call(resolved.input);
       },
