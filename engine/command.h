@@ -83,6 +83,30 @@ struct Resolve {
   std::string reason, who;
 };
 
+// Steps form: something that people or systems outside say, once for each id.
+struct Signal {
+  std::string name, signal_id;
+  std::string payload;  // raw JSON; empty: none
+};
+
+// What a participant reports of an external task: Completed or Failed, in order. Accepted also when the task has
+// settled: it is late then.
+struct ReportExternal {
+  struct Item {
+    TaskRef task;
+    Outcome outcome;
+  };
+  std::optional<Sequence> expected;
+  std::vector<Item> items;
+};
+
+struct Pause {
+  std::string reason, who;
+};
+struct Resume {
+  std::string reason, who;
+};
+
 // Table form. `expected`: the sequence the caller believes in; nothing: any.
 struct Append {
   struct Item {
@@ -93,6 +117,7 @@ struct Append {
 };
 
 using Command =
-    std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve, Append>;
+    std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve, Signal,
+                 ReportExternal, Pause, Resume, Append>;
 
 }  // namespace dta::engine
