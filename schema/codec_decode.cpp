@@ -74,7 +74,7 @@ class Decoder {
       case wire::Body::StepEntered:
         return take(*static_cast<const wire::StepEntered*>(table));
       case wire::Body::StepMet:
-        return StepMet{static_cast<const wire::StepMet*>(table)->step()};
+        return take(*static_cast<const wire::StepMet*>(table));
       case wire::Body::StepFailed:
         return take(*static_cast<const wire::StepFailed*>(table));
       case wire::Body::TaskLeased:
@@ -113,6 +113,22 @@ class Decoder {
         return take(*static_cast<const wire::Transitioned*>(table));
       case wire::Body::DefinitionPublished:
         return take(*static_cast<const wire::DefinitionPublished*>(table));
+      case wire::Body::StepSkipped:
+        return StepSkipped{static_cast<const wire::StepSkipped*>(table)->step()};
+      case wire::Body::TaskReady:
+        return take(*static_cast<const wire::TaskReady*>(table));
+      case wire::Body::TaskSkipped:
+        return TaskSkipped{place(*static_cast<const wire::TaskSkipped*>(table)->task())};
+      case wire::Body::SignalReceived:
+        return take(*static_cast<const wire::SignalReceived*>(table));
+      case wire::Body::WaitEnded:
+        return take(*static_cast<const wire::WaitEnded*>(table));
+      case wire::Body::CancelRequested:
+        return said<CancelRequested>(*static_cast<const wire::CancelRequested*>(table));
+      case wire::Body::TransactionPaused:
+        return said<TransactionPaused>(*static_cast<const wire::TransactionPaused*>(table));
+      case wire::Body::TransactionResumed:
+        return said<TransactionResumed>(*static_cast<const wire::TransactionResumed*>(table));
       case wire::Body::NONE:
         break;
     }
@@ -138,11 +154,57 @@ class Decoder {
       for (const wire::Input* input : *t.inputs())
         e.inputs.push_back({input->task(), input->instance(), payload(&input->payload())});
     }
+    e.instances = t.instances();
+    if (t.skipped() != nullptr) {
+      e.skipped.reserve(t.skipped()->size());
+      for (const wire::Place* task : *t.skipped()) e.skipped.push_back(place(*task));
+    }
+    e.unresolved = t.unresolved();
+    e.deadline = length(t.deadline());
+    e.wait = length(t.wait());
+    e.wait_deadline = length(t.wait_deadline());
+    if (t.timeouts() != nullptr) {
+      e.timeouts.reserve(t.timeouts()->size());
+      for (const wire::Limits* l : *t.timeouts()) e.timeouts.push_back(limits(*l));
+    }
     return e;
   }
-  static Event take(const wire::StepFailed& t) {
+  static std::optional<Duration> length(const fb::Optional<std::int64_t>& ms) {
+    return ms ? std::optional(Duration{*ms}) : std::nullopt;
+  }
+  static ResolvedTimeouts limits(const wire::Limits& l) {
+    return {place(l.place()), Duration{l.queue()}, Duration{l.attempt()}, Duration{l.total()}, Duration{l.heartbeat()}};
+  }
+  // A way back does not exist, and a failed step does not go on as if it were met.
+  Route route(const wire::Way* way, std::uint16_t from, Route unsaid) {
+    if (way == nullptr) return unsaid;
+    const Route r{checked(way->kind(), GoKind::compensate, "way on"), way->step(), way->choice()};
+    if (r.kind == GoKind::step && r.step <= from)
+      why_ = "goes from step " + std::to_string(from) + " back to step " + std::to_string(r.step);
+    return r;
+  }
+  Event take(const wire::StepMet& t) { return StepMet{t.step(), route(t.route(), t.step(), StepMet{}.route)}; }
+  static Event take(const wire::TaskReady& t) {
+    TaskReady e{place(*t.task()), payload(t.input())};
+    if (t.timeouts() != nullptr) e.timeouts = limits(*t.timeouts());
+    return e;
+  }
+  static Event take(const wire::SignalReceived& t) {
+    return SignalReceived{text(t.name()), text(t.signal_id()), payload(t.payload())};
+  }
+  Event take(const wire::WaitEnded& t) {
+    return WaitEnded{t.step(), checked(t.how(), WaitEnd::deadline, "end of a wait")};
+  }
+  // The events that only hold a person's words.
+  template <class E, class Table>
+  static Event said(const Table& t) {
+    return E{text(t.reason()), text(t.who())};
+  }
+  Event take(const wire::StepFailed& t) {
     StepFailed e{t.step(), t.task() != nullptr, {}, text(t.code()), text(t.message())};
     if (e.has_task) e.task = place(*t.task());
+    e.route = route(t.route(), t.step(), e.route);
+    if (e.route.kind == GoKind::follow) why_ = "lets a failed step go on as if it were met";
     return e;
   }
   Event take(const wire::TaskLeased& t) {
@@ -184,7 +246,7 @@ class Decoder {
     return LateResult{attempt(*t.attempt()), t.succeeded(), t.after_undo(), text(t.code()), payload(t.output())};
   }
   Event take(const wire::CompensationStarted& t) {
-    return CompensationStarted{checked(t.cause(), CompensationCause::expired, "cause"), text(t.reason()),
+    return CompensationStarted{checked(t.cause(), CompensationCause::decided, "cause"), text(t.reason()),
                                text(t.who())};
   }
   template <class Table>
@@ -202,12 +264,13 @@ class Decoder {
     return TransactionTerminated{text(t.reason()), text(t.who()), not_undone(t)};
   }
   Event take(const wire::IncidentResolved& t) {
-    return IncidentResolved{t.number(), checked(t.resolution(), IncidentResolution::accept, "resolution"),
+    return IncidentResolved{t.number(), checked(t.resolution(), IncidentResolution::force_failed, "resolution"),
                             text(t.reason()), text(t.who())};
   }
   Event take(const wire::IncidentRaised& t) {
-    return IncidentRaised{t.number(), checked(t.kind(), IncidentKind::effect_after_undo, "kind of incident"),
-                          place(*t.task()), text(t.code()), text(t.message())};
+    return IncidentRaised{t.number(),        checked(t.kind(), IncidentKind::expired, "kind of incident"),
+                          place(*t.task()),  text(t.code()),
+                          text(t.message()), t.has_task()};
   }
   static Event take(const wire::Transitioned& t) {
     return Transitioned{t.transition(), t.from(), t.to(), text(t.event_id()), payload(t.data())};

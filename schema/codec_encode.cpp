@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "events_generated.h"
+#include "schema/assert.h"
 #include "schema/codec.h"
 
 namespace dta::schema {
@@ -32,6 +33,20 @@ wire::Try attempt(const Attempt& a) {
 template <class Enum>
 std::uint8_t number(Enum value) {
   return static_cast<std::uint8_t>(value);
+}
+
+wire::Limits limits(const ResolvedTimeouts& t) {
+  return {place(t.task), t.queue.ms, t.attempt.ms, t.total.ms, t.heartbeat.ms};
+}
+
+fb::Optional<std::int64_t> optional(const std::optional<Duration>& length) {
+  return length ? fb::Optional<std::int64_t>(length->ms) : fb::nullopt;
+}
+
+// Decoding refuses a route that goes back, so none may be written.
+wire::Way way(const Route& route, std::uint16_t from) {
+  DTA_ASSERT(route.kind != GoKind::step || route.step > from);
+  return {route.step, route.choice, number(route.kind)};
 }
 
 class Encoder {
@@ -104,13 +119,60 @@ class Encoder {
       for (const ResolvedInput& i : e.inputs) structs.emplace_back(i.instance, i.task, payload(i.input));
       inputs = builder_.CreateVectorOfStructs(structs);
     }
-    return wire::CreateStepEntered(builder_, e.step, inputs);
+    fb::Offset<fb::Vector<const wire::Place*>> skipped;
+    if (!e.skipped.empty()) {
+      std::vector<wire::Place> structs;
+      structs.reserve(e.skipped.size());
+      for (const TaskRef& task : e.skipped) structs.push_back(place(task));
+      skipped = builder_.CreateVectorOfStructs(structs);
+    }
+    fb::Offset<fb::Vector<const wire::Limits*>> timeouts;
+    if (!e.timeouts.empty()) {
+      std::vector<wire::Limits> structs;
+      structs.reserve(e.timeouts.size());
+      for (const ResolvedTimeouts& t : e.timeouts) structs.push_back(limits(t));
+      timeouts = builder_.CreateVectorOfStructs(structs);
+    }
+    return wire::CreateStepEntered(builder_, e.step, inputs, e.instances, skipped, e.unresolved, optional(e.deadline),
+                                   optional(e.wait), optional(e.wait_deadline), timeouts);
   }
-  fb::Offset<wire::StepMet> put(const StepMet& e) { return wire::CreateStepMet(builder_, e.step); }
+  fb::Offset<wire::StepMet> put(const StepMet& e) {
+    const wire::Way route = way(e.route, e.step);
+    return wire::CreateStepMet(builder_, e.step, e.route != StepMet{}.route ? &route : nullptr);
+  }
+  fb::Offset<wire::StepSkipped> put(const StepSkipped& e) { return wire::CreateStepSkipped(builder_, e.step); }
+  fb::Offset<wire::TaskReady> put(const TaskReady& e) {
+    const wire::Place task = place(e.task);
+    const wire::Limits timeouts = limits(e.timeouts.value_or(ResolvedTimeouts{}));
+    return wire::CreateTaskReady(builder_, &task, OptionalPayload(e.input).get(), e.timeouts ? &timeouts : nullptr);
+  }
+  fb::Offset<wire::TaskSkipped> put(const TaskSkipped& e) {
+    const wire::Place task = place(e.task);
+    return wire::CreateTaskSkipped(builder_, &task);
+  }
+  fb::Offset<wire::SignalReceived> put(const SignalReceived& e) {
+    const Text name = text(e.name), signal_id = text(e.signal_id);
+    return wire::CreateSignalReceived(builder_, name, signal_id, OptionalPayload(e.payload).get());
+  }
+  fb::Offset<wire::WaitEnded> put(const WaitEnded& e) { return wire::CreateWaitEnded(builder_, e.step, number(e.how)); }
+  fb::Offset<wire::CancelRequested> put(const CancelRequested& e) {
+    const Text reason = text(e.reason), who = text(e.who);
+    return wire::CreateCancelRequested(builder_, reason, who);
+  }
+  fb::Offset<wire::TransactionPaused> put(const TransactionPaused& e) {
+    const Text reason = text(e.reason), who = text(e.who);
+    return wire::CreateTransactionPaused(builder_, reason, who);
+  }
+  fb::Offset<wire::TransactionResumed> put(const TransactionResumed& e) {
+    const Text reason = text(e.reason), who = text(e.who);
+    return wire::CreateTransactionResumed(builder_, reason, who);
+  }
   fb::Offset<wire::StepFailed> put(const StepFailed& e) {
     const wire::Place task = place(e.task);
     const Text code = text(e.code), message = text(e.message);
-    return wire::CreateStepFailed(builder_, e.step, e.has_task ? &task : nullptr, code, message);
+    const wire::Way route = way(e.route, e.step);
+    return wire::CreateStepFailed(builder_, e.step, e.has_task ? &task : nullptr, code, message,
+                                  e.route != StepFailed{}.route ? &route : nullptr);
   }
   fb::Offset<wire::TaskLeased> put(const TaskLeased& e) {
     const wire::Place task = place(e.task);
@@ -184,7 +246,7 @@ class Encoder {
   fb::Offset<wire::IncidentRaised> put(const IncidentRaised& e) {
     const wire::Place task = place(e.task);
     const Text code = text(e.code), message = text(e.message);
-    return wire::CreateIncidentRaised(builder_, &task, e.number, number(e.kind), code, message);
+    return wire::CreateIncidentRaised(builder_, &task, e.number, number(e.kind), code, message, e.has_task);
   }
   fb::Offset<wire::Transitioned> put(const Transitioned& e) {
     const Text event_id = text(e.event_id);

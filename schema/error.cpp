@@ -41,6 +41,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {wrong_sequence, "wrong_sequence", refusal, 409, 5, "The transaction has moved on", "Read it again from the current sequence given here, decide again, and append with that sequence."},
     {illegal_event, "illegal_event", refusal, 409, 5, "The event is not legal in this state", "Read the transaction's state; the message names the events that are legal now."},
     {reserved_kind, "reserved_kind", refusal, 422, 3, "This event belongs to the engine", "Append only transitions that the definition names."},
+    {unknown_signal, "unknown_signal", refusal, 422, 3, "No step waits for this signal", "Send a signal that a `wait_for` of the definition names."},
     {closed, "closed", refusal, 409, 5, "The transaction's outcome is decided", "Nothing more can be changed; read its history."},
     {past_pivot, "past_pivot", refusal, 409, 5, "The point of no return has passed", "Let it go forward, or resolve its incident."},
     {stale_lease, "stale_lease", refusal, 409, 5, "The lease has ended", "Drop the result: the attempt already counts as unknown, and the task is retried or undone."},

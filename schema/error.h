@@ -48,6 +48,7 @@ enum class ErrorCode : std::uint8_t {
   wrong_sequence,
   illegal_event,
   reserved_kind,
+  unknown_signal,
   closed,
   past_pivot,
   stale_lease,

@@ -33,6 +33,14 @@ struct Kind {
   EventKind operator()(const IncidentRaised&) const { return incident_raised; }
   EventKind operator()(const Transitioned&) const { return transitioned; }
   EventKind operator()(const DefinitionPublished&) const { return definition_published; }
+  EventKind operator()(const StepSkipped&) const { return step_skipped; }
+  EventKind operator()(const TaskReady&) const { return task_ready; }
+  EventKind operator()(const TaskSkipped&) const { return task_skipped; }
+  EventKind operator()(const SignalReceived&) const { return signal_received; }
+  EventKind operator()(const WaitEnded&) const { return wait_ended; }
+  EventKind operator()(const CancelRequested&) const { return cancel_requested; }
+  EventKind operator()(const TransactionPaused&) const { return transaction_paused; }
+  EventKind operator()(const TransactionResumed&) const { return transaction_resumed; }
 };
 
 }  // namespace
@@ -87,6 +95,22 @@ std::string_view to_string(EventKind kind) {
       return "transitioned";
     case EventKind::definition_published:
       return "definition_published";
+    case EventKind::step_skipped:
+      return "step_skipped";
+    case EventKind::task_ready:
+      return "task_ready";
+    case EventKind::task_skipped:
+      return "task_skipped";
+    case EventKind::signal_received:
+      return "signal_received";
+    case EventKind::wait_ended:
+      return "wait_ended";
+    case EventKind::cancel_requested:
+      return "cancel_requested";
+    case EventKind::transaction_paused:
+      return "transaction_paused";
+    case EventKind::transaction_resumed:
+      return "transaction_resumed";
   }
   DTA_ASSERT(false);
   return {};
@@ -95,12 +119,18 @@ std::string_view to_string(EventKind kind) {
 namespace {
 
 constexpr std::array<std::string_view, 3> kReasons{"no_undo", "given_up", "terminated"};
-constexpr std::array<std::string_view, 4> kResolutions{"retry", "force_done", "give_up", "accept"};
+constexpr std::array<std::string_view, 5> kResolutions{"retry", "force_done", "give_up", "accept", "force_failed"};
+constexpr std::array<std::string_view, 5> kIncidents{"undo_failed", "effect_after_undo", "pivot_unknown", "step_failed",
+                                                     "expired"};
 
 }  // namespace
 
 std::string_view to_string(NotUndoneReason reason) {
   return kReasons[static_cast<std::size_t>(reason)];
+}
+
+std::string_view to_string(IncidentKind kind) {
+  return kIncidents[static_cast<std::size_t>(kind)];
 }
 
 std::string_view to_string(IncidentResolution resolution) {

@@ -43,8 +43,8 @@ enum class LeaseEnd : std::uint8_t { attempt = 0, heartbeat = 1 };  // which lim
 enum class TaskLimit : std::uint8_t { queue = 0, total = 1 };
 // decided: a `next` said so although the join was met.
 enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2, decided = 3 };
-// pivot_unknown: a task of a pivot ended unknown. step_failed: after a passed pivot, so nothing is compensated. expired:
-// the time is over after a passed pivot.
+// pivot_unknown: a task of a pivot ended unknown. step_failed: after a passed pivot, so nothing is compensated.
+// expired: the time is over after a passed pivot.
 enum class IncidentKind : std::uint8_t {
   undo_failed = 0,
   effect_after_undo = 1,
@@ -116,7 +116,8 @@ struct StepEntered {
   std::uint32_t instances = 0;        // of a for_each: its elements; 0 also for a step that is none
   std::vector<TaskRef> skipped = {};  // tasks whose condition did not hold
   bool unresolved = false;            // something needed at entry did not exist: no task becomes ready
-  // Lengths that run from here, where they were read from data or computed from a time; nothing: as the definition says.
+  // Lengths that run from here, where they were read from data or computed from a time; nothing: as the definition
+  // says.
   std::optional<Duration> deadline = {}, wait = {}, wait_deadline = {};
   std::vector<ResolvedTimeouts> timeouts = {};
   bool operator==(const StepEntered&) const = default;
@@ -301,6 +302,7 @@ struct IncidentRaised {
   IncidentKind kind = IncidentKind::undo_failed;
   TaskRef task;
   std::string code, message;
+  bool has_task = true;  // false: task.step itself, not one task of it
   bool operator==(const IncidentRaised&) const = default;
 };
 
@@ -333,8 +335,8 @@ using Event =
     std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
                  TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted,
                  StepUndone, TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised,
-                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved, StepSkipped, TaskReady, TaskSkipped,
-                 SignalReceived, WaitEnded, CancelRequested, TransactionPaused, TransactionResumed>;
+                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved, StepSkipped, TaskReady,
+                 TaskSkipped, SignalReceived, WaitEnded, CancelRequested, TransactionPaused, TransactionResumed>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -372,6 +374,7 @@ enum class EventKind : std::uint8_t {
 
 EventKind kind_of(const Event& event);
 std::string_view to_string(NotUndoneReason reason);         // as in histories
+std::string_view to_string(IncidentKind kind);              // as in histories and views
 std::string_view to_string(IncidentResolution resolution);  // as in requests and histories
 std::optional<IncidentResolution> parse_resolution(std::string_view word);
 std::string_view to_string(EventKind kind);  // snake_case, as in histories and metrics

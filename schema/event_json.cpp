@@ -4,9 +4,8 @@
 #include "schema/event_json.h"
 
 #include <algorithm>
-#include <charconv>
 
-#include "schema/json.h"
+#include "schema/event_line.h"
 
 namespace dta::schema {
 namespace {
@@ -20,8 +19,8 @@ std::string_view name(LeaseEnd end) {
 std::string_view name(TaskLimit limit) {
   return limit == TaskLimit::queue ? "queue" : "total";
 }
-std::string_view name(IncidentKind kind) {
-  return kind == IncidentKind::undo_failed ? "undo_failed" : "effect_after_undo";
+std::string_view name(WaitEnd how) {
+  return how == WaitEnd::time ? "time" : "deadline";
 }
 std::string_view name(CompensationCause cause) {
   switch (cause) {
@@ -30,15 +29,17 @@ std::string_view name(CompensationCause cause) {
     case CompensationCause::cancelled:
       return "cancelled";
     case CompensationCause::expired:
+      return "expired";
+    case CompensationCause::decided:
       break;
   }
-  return "expired";
+  return "decided";
 }
 
-class EventWriter {
+class EventWriter : EventLine {
  public:
   EventWriter(std::string& out, const RecordedEvent& event, const EventJsonContext& context)
-      : out_(out), event_(event), context_(context) {}
+      : EventLine(out, event, context) {}
 
   void run() {
     out_.push_back('{');
@@ -52,117 +53,6 @@ class EventWriter {
   }
 
  private:
-  void key(std::string_view name) {
-    if (out_.back() != '{' && out_.back() != '[') out_.push_back(',');
-    out_.push_back('"');
-    out_ += name;
-    out_ += "\":";
-  }
-  void text(std::string_view name, std::string_view value) {
-    key(name);
-    append_quoted(out_, value);
-  }
-  // Empty: nobody, written as null.
-  void text_or_null(std::string_view name, std::string_view value) {
-    if (!value.empty()) return text(name, value);
-    key(name);
-    out_ += "null";
-  }
-  void number(std::string_view name, std::uint64_t value) {
-    key(name);
-    append_number(value);
-  }
-  void append_number(std::uint64_t value) {
-    char digits[20];
-    out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-  }
-  void boolean(std::string_view name, bool value) {
-    key(name);
-    out_ += value ? "true" : "false";
-  }
-  void time(std::string_view name, Time t) {
-    if (t != Time::never()) return text(name, format_time(t));
-    key(name);
-    out_ += "null";
-  }
-
-  void payload(std::string_view name, const PayloadRef& ref) {
-    if (!ref.present()) return;
-    key(name);
-    if (context_.payload) {
-      if (const auto bytes = context_.payload(ref)) {
-        const std::size_t begin = out_.size();
-        out_ += *bytes;
-        const auto is_break = [](char c) { return c == '\n' || c == '\r'; };
-        std::replace_if(out_.begin() + static_cast<std::ptrdiff_t>(begin), out_.end(), is_break, ' ');
-        return;
-      }
-    }
-    out_ += context_.payload ? "{\"erased\":true," : "{";
-    out_ += "\"size\":";
-    append_number(ref.size);
-    text("sha256", to_hex(ref.digest));
-    out_.push_back('}');
-  }
-
-  void pairs(std::string_view name, const std::vector<Attribute>& attributes) {
-    key(name);
-    out_.push_back('{');
-    for (std::size_t i = 0; i < attributes.size(); ++i) {
-      if (i != 0) out_.push_back(',');
-      append_quoted(out_, attributes[i].key);
-      out_.push_back(':');
-      append_quoted(out_, attributes[i].value);
-    }
-    out_.push_back('}');
-  }
-
-  void error(std::string_view code, std::string_view message, const PayloadRef& details = {}) {
-    key("error");
-    out_.push_back('{');
-    text("code", code);
-    text("message", message);
-    payload("details", details);
-    out_.push_back('}');
-  }
-
-  // By name where the definition has one, else by number: a history must stay readable whatever is wrong.
-  const Step* step_at(std::uint16_t index) const {
-    const Definition* d = context_.definition;
-    return d != nullptr && index < d->steps.size() ? &d->steps[index] : nullptr;
-  }
-  void step(std::uint16_t index) {
-    const Step* s = step_at(index);
-    if (s != nullptr) return text("step", s->name);
-    number("step", index);
-  }
-  void task(std::uint16_t step_index, std::uint16_t task_index, std::uint32_t instance) {
-    const Step* s = step_at(step_index);
-    if (s != nullptr && task_index < s->tasks.size()) {
-      text("task", s->tasks[task_index].name);
-    } else {
-      number("task", task_index);
-    }
-    if (instance != 0) number("instance", instance);
-  }
-  void place(const TaskRef& ref) {
-    step(ref.step);
-    task(ref.step, ref.task, ref.instance);
-  }
-  void state(std::string_view field, std::uint16_t index) {
-    const Definition* d = context_.definition;
-    if (d != nullptr && index < d->states.size()) return text(field, d->states[index].name);
-    number(field, index);
-  }
-  void attempt(const Attempt& a) {
-    place(a.task);
-    boolean("undo", a.action == Action::undo);
-    number("attempt", a.number);
-  }
-  void token(Sequence lease) {
-    if (context_.token) text("token", context_.token(lease));
-  }
-
   void fields(const TransactionStarted& e) {
     text("id", e.id);
     text("definition", e.definition);
@@ -175,19 +65,49 @@ class EventWriter {
   }
   void fields(const StepEntered& e) {
     step(e.step);
-    if (e.inputs.empty()) return;
-    key("inputs");
-    out_.push_back('[');
-    for (std::size_t i = 0; i < e.inputs.size(); ++i) {
-      if (i != 0) out_.push_back(',');
-      out_.push_back('{');
-      task(e.step, e.inputs[i].task, e.inputs[i].instance);
-      payload("input", e.inputs[i].input);
-      out_.push_back('}');
-    }
-    out_.push_back(']');
+    const Step* s = step_at(e.step);
+    if (e.instances != 0 || (s != nullptr && !s->for_each.empty())) number("instances", e.instances);
+    list("inputs", e.inputs, [&](const ResolvedInput& input) {
+      task(e.step, input.task, input.instance);
+      payload("input", input.input);
+    });
+    list("skipped", e.skipped, [&](const TaskRef& ref) { task(ref.step, ref.task, ref.instance); });
+    if (e.unresolved) boolean("unresolved", true);
+    length("deadline", e.deadline);
+    length("wait", e.wait);
+    length("wait_deadline", e.wait_deadline);
+    list("timeouts", e.timeouts, [&](const ResolvedTimeouts& t) {
+      task(t.task.step, t.task.task, t.task.instance);
+      timeouts(t);
+    });
   }
-  void fields(const StepMet& e) { step(e.step); }
+  void fields(const StepSkipped& e) { step(e.step); }
+  void fields(const StepMet& e) {
+    step(e.step);
+    if (e.route != StepMet{}.route) route(e.route);
+  }
+  void fields(const TaskReady& e) {
+    place(e.task);
+    payload("input", e.input);
+    if (!e.timeouts) return;
+    key("timeouts");
+    out_.push_back('{');
+    timeouts(*e.timeouts);
+    out_.push_back('}');
+  }
+  void fields(const TaskSkipped& e) { place(e.task); }
+  void fields(const SignalReceived& e) {
+    text("name", e.name);
+    text("signal_id", e.signal_id);
+    payload("payload", e.payload);
+  }
+  void fields(const WaitEnded& e) {
+    step(e.step);
+    text("how", name(e.how));
+  }
+  void fields(const CancelRequested& e) { said(e.reason, e.who); }
+  void fields(const TransactionPaused& e) { said(e.reason, e.who); }
+  void fields(const TransactionResumed& e) { said(e.reason, e.who); }
   void fields(const StepFailed& e) {
     step(e.step);
     if (e.has_task) {
@@ -196,6 +116,7 @@ class EventWriter {
       text_or_null("task", {});
     }
     error(e.code, e.message);
+    if (e.route != StepFailed{}.route) route(e.route);
   }
   void fields(const TaskLeased& e) {
     place(e.task);
@@ -254,8 +175,7 @@ class EventWriter {
   }
   void fields(const CompensationStarted& e) {
     text("cause", name(e.cause));
-    text_or_null("reason", e.reason);
-    text_or_null("who", e.who);
+    said(e.reason, e.who);
   }
   void fields(const StepUndone& e) { step(e.step); }
   void fields(const TransactionCompleted& e) {
@@ -264,33 +184,24 @@ class EventWriter {
   }
   void fields(const OutcomeDecided& e) { payload("output", e.output); }
   void fields(const TransactionCompensated& e) { not_undone(e.not_undone); }
-  void not_undone(const std::vector<NotUndone>& list) {
-    key("not_undone");
-    out_.push_back('[');
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (i != 0) out_.push_back(',');
-      out_.push_back('{');
-      place(list[i].task);
-      text("reason", to_string(list[i].reason));
-      out_.push_back('}');
-    }
-    out_.push_back(']');
-  }
   void fields(const TransactionTerminated& e) {
-    text_or_null("reason", e.reason);
-    text_or_null("who", e.who);
+    said(e.reason, e.who);
     if (!e.not_undone.empty()) not_undone(e.not_undone);
   }
   void fields(const IncidentResolved& e) {
     number("number", e.number);
     text("resolution", to_string(e.resolution));
-    text_or_null("reason", e.reason);
-    text_or_null("who", e.who);
+    said(e.reason, e.who);
   }
   void fields(const IncidentRaised& e) {
     number("number", e.number);
-    text("incident", name(e.kind));
-    place(e.task);
+    text("incident", to_string(e.kind));
+    step(e.task.step);
+    if (e.has_task) {
+      task(e.task.step, e.task.task, e.task.instance);
+    } else {
+      text_or_null("task", {});
+    }
     error(e.code, e.message);
   }
   void fields(const Transitioned& e) {
@@ -310,10 +221,6 @@ class EventWriter {
     number("version", e.version);
     payload("text", e.text);
   }
-
-  std::string& out_;
-  const RecordedEvent& event_;
-  const EventJsonContext& context_;
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ std::string hex(std::string_view bytes) {
 }
 
 TEST(Codec, EveryKindComesBackAsItWas) {
-  for (const Event& event : samples::every_kind()) {
+  for (const Event& event : samples::every_kind_and_field()) {
     SCOPED_TRACE(to_string(kind_of(event)));
     const auto decoded = decode_events(encode_events(std::span(&event, 1)));
     ASSERT_TRUE(decoded) << decoded.error().message;
@@ -24,7 +24,7 @@ TEST(Codec, EveryKindComesBackAsItWas) {
 }
 
 TEST(Codec, AWholeRecordComesBackInOrder) {
-  const auto events = samples::every_kind();
+  const auto events = samples::every_kind_and_field();
   const auto decoded = decode_events(encode_events(events));
   ASSERT_TRUE(decoded) << decoded.error().message;
   EXPECT_EQ(*decoded, events);
@@ -56,7 +56,7 @@ TEST(Codec, IsDeterministicAndSharesWorkerAndPollOfOneRecord) {
                          "a poll with an id", Duration{60'000}, {}};
   const std::vector<Event> one{lease}, two{lease, lease};
   const std::string bytes = encode_events(two);
-  encode_events(samples::every_kind());
+  encode_events(samples::every_kind_and_field());
   EXPECT_EQ(encode_events(two), bytes);
   EXPECT_EQ(bytes.find("a worker with a name"), bytes.rfind("a worker with a name"));
   EXPECT_LT(bytes.size() - encode_events(one).size(), 40u);
@@ -91,15 +91,24 @@ TEST(Codec, EncodingIsPinned) {
   EXPECT_EQ(*decoded, events);
 }
 
+std::vector<Event> kinds_up_to(EventKind last) {
+  auto events = samples::every_kind();
+  std::erase_if(events, [&](const Event& event) { return kind_of(event) > last; });
+  return events;
+}
+
 TEST(Codec, EveryKindHasItsPinnedDigest) {
-  EXPECT_EQ(to_hex(sha256(encode_events(samples::every_kind()))),
+  EXPECT_EQ(to_hex(sha256(encode_events(kinds_up_to(EventKind::incident_resolved)))),
             "9c2c61bbbcf799f3bd253a9e01063052e05a631085cb30408b287f3fa3e72b26");
+  EXPECT_EQ(to_hex(sha256(encode_events(samples::every_kind()))),
+            "b2e2311f88a09fbf2a4af931554ea1f38d132ec184ab324aba0039c347317ba0");
+  EXPECT_EQ(to_hex(sha256(encode_events(samples::later_fields()))),
+            "3c621e2698792b800a475f87cfda37d3e46de80d0c00db46793828d714b72458");
 }
 
 // Kinds and fields that came later take nothing from those before: without them the bytes are what they were.
 TEST(Codec, LaterKindsAndFieldsLeaveTheBytesBeforeThemAlone) {
-  auto events = samples::every_kind();
-  std::erase_if(events, [](const Event& event) { return kind_of(event) > EventKind::definition_published; });
+  auto events = kinds_up_to(EventKind::definition_published);
   for (Event& event : events) {
     if (auto* completed = std::get_if<TransactionCompleted>(&event)) completed->not_undone.clear();
     if (auto* terminated = std::get_if<TransactionTerminated>(&event)) terminated->not_undone.clear();
@@ -108,7 +117,7 @@ TEST(Codec, LaterKindsAndFieldsLeaveTheBytesBeforeThemAlone) {
 }
 
 TEST(Codec, MisalignedBytesAreReadToo) {
-  const auto events = samples::every_kind();
+  const auto events = samples::every_kind_and_field();
   const std::string bytes = encode_events(events);
   for (std::size_t shift = 0; shift < 8; ++shift) {
     const std::string shifted = std::string(shift, 'x') + bytes;
@@ -126,7 +135,7 @@ void expect_damage_or_events(const std::string& bytes) {
 }
 
 TEST(Codec, EveryByteFlippedIsNoticedOrGivesEvents) {
-  const std::string bytes = encode_events(samples::every_kind());
+  const std::string bytes = encode_events(samples::every_kind_and_field());
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     for (const int mask : {0x01, 0x80, 0xff}) {
       std::string damaged = bytes;
@@ -137,14 +146,14 @@ TEST(Codec, EveryByteFlippedIsNoticedOrGivesEvents) {
 }
 
 TEST(Codec, EveryTruncationIsNoticedOrGivesEvents) {
-  const std::string bytes = encode_events(samples::every_kind());
+  const std::string bytes = encode_events(samples::every_kind_and_field());
   for (std::size_t size = 0; size < bytes.size(); ++size) expect_damage_or_events(bytes.substr(0, size));
   EXPECT_FALSE(decode_events(bytes.substr(0, bytes.size() / 2)));
   EXPECT_FALSE(decode_events(""));
 }
 
 TEST(Codec, RandomDamageIsNoticedOrGivesEvents) {
-  const std::string bytes = encode_events(samples::every_kind());
+  const std::string bytes = encode_events(samples::every_kind_and_field());
   for (unsigned seed = 0; seed < 20'000; ++seed) {
     std::mt19937 random(seed);
     std::string damaged = bytes;
@@ -177,8 +186,49 @@ TEST(Codec, WhatIsNotKnownIsNamed) {
   EXPECT_EQ(kind.error().message, "event 1 of a record has an unknown kind 99");
 }
 
+// Numbers that a later release may give a meaning are named, those that never have one are refused too.
+TEST(Codec, NoEnumeratorIsReadThatIsNotKnown) {
+  const auto why = [](const Event& event) {
+    const auto decoded = decode_events(encode_events(std::span(&event, 1)));
+    return decoded ? "" : decoded.error().message;
+  };
+  const std::string at = "event 1 of a record ";
+  EXPECT_EQ(why(StepMet{1, {static_cast<GoKind>(4), 0, 0}}), at + "has an unknown way on 4");
+  EXPECT_EQ(why(StepFailed{1, false, {}, "", "", {static_cast<GoKind>(9), 0, 0}}), at + "has an unknown way on 9");
+  EXPECT_EQ(why(StepFailed{1, false, {}, "", "", {GoKind::follow, 0, 0}}),
+            at + "lets a failed step go on as if it were met");
+  EXPECT_EQ(why(WaitEnded{1, static_cast<WaitEnd>(2)}), at + "has an unknown end of a wait 2");
+  EXPECT_EQ(why(CompensationStarted{static_cast<CompensationCause>(4), "", ""}), at + "has an unknown cause 4");
+  EXPECT_EQ(why(IncidentRaised{1, static_cast<IncidentKind>(5), {}, "", ""}), at + "has an unknown kind of incident 5");
+  EXPECT_EQ(why(IncidentResolved{1, static_cast<IncidentResolution>(5), "", ""}), at + "has an unknown resolution 5");
+}
+
+// The bytes of a step met that goes to step 3, with the step it goes to changed on disk to one before it.
+TEST(Codec, ARouteNeverGoesBack) {
+  const Event event = StepMet{2, {GoKind::step, 0x0303, kNoChoice}};
+  std::string bytes = encode_events(std::span(&event, 1));
+  const std::size_t at = bytes.find("\x03\x03\xff\xff\x01");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = 2;
+  bytes[at + 1] = 0;
+  const auto decoded = decode_events(bytes);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().message, "event 1 of a record goes from step 2 back to step 2");
+}
+
+TEST(Codec, ALengthOfNothingIsNotTheSameAsNone) {
+  for (const std::optional<Duration> length : {std::optional<Duration>(), std::optional(Duration{0})}) {
+    StepEntered entered;
+    entered.deadline = length;
+    const Event event = entered;
+    const auto decoded = decode_events(encode_events(std::span(&event, 1)));
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->front(), event);
+  }
+}
+
 TEST(Codec, RandomRecordsComeBack) {
-  const auto kinds = samples::every_kind();
+  const auto kinds = samples::every_kind_and_field();
   for (unsigned seed = 0; seed < 2000; ++seed) {
     std::mt19937_64 random(seed);
     std::vector<Event> events;
@@ -194,6 +244,12 @@ TEST(Codec, RandomRecordsComeBack) {
         failed->message = std::string(random() % 4096, static_cast<char>(random()));
         failed->retry_at = random() % 2 == 0 ? Time::never() : Time{static_cast<std::int64_t>(random())};
         failed->attempt.lease = Sequence(random());
+      }
+      if (auto* entered = std::get_if<StepEntered>(&event)) {
+        entered->instances = static_cast<std::uint32_t>(random());
+        entered->skipped.resize(random() % 300);
+        entered->timeouts.resize(random() % 300);
+        if (random() % 2 == 0) entered->wait = Duration{static_cast<std::int64_t>(random())};
       }
       if (auto* done = std::get_if<TransactionCompensated>(&event)) done->not_undone.resize(random() % 300);
       events.push_back(std::move(event));

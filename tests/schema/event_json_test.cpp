@@ -56,8 +56,24 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(definition_published","name":"order","version":3,"text":{"payload":0}})",
       R"(outcome_decided","output":{"payload":0}})",
       R"(incident_resolved","number":2,"resolution":"accept","reason":"looked at","who":"anna"})",
+      R"(step_skipped","step":"pack"})",
+      R"(task_ready","step":"pack","task":"label","instance":7,"input":{"payload":0},"timeouts":{"queue":"1s","attempt":"2s","total":null,"heartbeat":"4s"}})",
+      R"(task_skipped","step":"pack","task":"label","instance":7})",
+      R"(signal_received","name":"decision","signal_id":"s-4","payload":{"payload":0}})",
+      R"(wait_ended","step":"pack","how":"deadline"})",
+      R"(cancel_requested","reason":"customer called","who":"anna"})",
+      R"(transaction_paused","reason":"stock is counted","who":"otto"})",
+      R"(transaction_resumed","reason":"counted","who":"otto"})",
+      R"(step_entered","step":"pack","instances":8,"inputs":[{"task":"box","instance":2,"input":{"payload":0}}],"skipped":[{"task":"box","instance":2},{"task":"label","instance":7}],"unresolved":true,"deadline":"1m","wait":"0ms","wait_deadline":"7d","timeouts":[{"task":"label","instance":7,"queue":null,"attempt":"90s","total":"1h","heartbeat":"5s"}]})",
+      R"(step_met","step":"reserve","route":{"go":"pack","choice":3}})",
+      R"(step_met","step":"pack","route":{"go":"end","choice":0}})",
+      R"(step_failed","step":"reserve","task":"stock","error":{"code":"card_refused","message":"no funds"},"route":{"go":"pack","choice":0}})",
+      R"(step_failed","step":"pack","task":null,"error":{"code":"dta.deadline","message":"too late"},"route":{"go":"compensate","choice":2}})",
+      R"(incident_raised","number":3,"incident":"step_failed","step":"pack","task":null,"error":{"code":"dta.deadline","message":"too late"}})",
+      R"(incident_resolved","number":3,"resolution":"force_failed","reason":"gave up on it","who":"anna"})",
+      R"(compensation_started","cause":"decided","reason":"refused","who":null})",
   };
-  const auto events = samples::every_kind();
+  const auto events = samples::every_kind_and_field();
   ASSERT_EQ(events.size(), expected.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const bool in_table = std::holds_alternative<Transitioned>(events[i]);
@@ -82,12 +98,29 @@ TEST(EventJson, WhatIsNotThereIsNullOrLeftOut) {
   has(TaskCompleted{undo, {}, true}, R"("found":true)");
   has(TaskLeased{{}, Action::perform, 1, 1, 1, "w", "p", Duration{60'000}, {}},
       R"("lease_until":"2025-11-20T15:50:51.123Z")");
+  EXPECT_EQ(has(StepMet{}, R"("step":"reserve"})").find("route"), std::string::npos);
+  EXPECT_EQ(has(StepFailed{}, R"("code":"")").find("route"), std::string::npos);
+  EXPECT_EQ(has(TaskReady{}, R"("task":"stock"})").find("timeouts"), std::string::npos);
+  has(StepMet{0, {GoKind::step, 9, kNoChoice}}, R"("route":{"go":9}})");
   has(CompensationStarted{CompensationCause::expired, "", ""}, R"("cause":"expired","reason":null,"who":null)");
   has(LateResult{}, R"("code":null)");
   has(TransactionCompensated{}, R"("not_undone":[])");
   EXPECT_EQ(has(TransactionCompleted{}, R"("kind":"transaction_completed"})").find("not_undone"), std::string::npos);
   EXPECT_EQ(has(TransactionTerminated{}, R"("reason":null,"who":null})").find("not_undone"), std::string::npos);
   has(IncidentResolved{}, R"("number":1,"resolution":"retry","reason":null,"who":null)");
+}
+
+TEST(EventJson, TasksOfAForEachAlwaysSayTheirInstance) {
+  Definition definition;
+  definition.steps.resize(1);
+  definition.steps[0].name = "pack";
+  definition.steps[0].for_each = "/input/parcels";
+  definition.steps[0].tasks.resize(1);
+  definition.steps[0].tasks[0].name = "label";
+  EventJsonContext c;
+  c.definition = &definition;
+  EXPECT_TRUE(line(TaskSkipped{{0, 0, 0}}, c).ends_with(R"("step":"pack","task":"label","instance":0})"));
+  EXPECT_TRUE(line(StepEntered{}, c).ends_with(R"("step":"pack","instances":0})")) << "an empty array";
 }
 
 TEST(EventJson, PlaceInTheLogIsThereWhenGiven) {

@@ -165,7 +165,15 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "transitioned",
                                "definition_published",
                                "outcome_decided",
-                               "incident_resolved"};
+                               "incident_resolved",
+                               "step_skipped",
+                               "task_ready",
+                               "task_skipped",
+                               "signal_received",
+                               "wait_ended",
+                               "cancel_requested",
+                               "transaction_paused",
+                               "transaction_resumed"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -176,20 +184,26 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
 
 TEST(Resolutions, AreReadAsTheyAreWritten) {
   for (const auto resolution : {IncidentResolution::retry, IncidentResolution::force_done, IncidentResolution::give_up,
-                                IncidentResolution::accept})
+                                IncidentResolution::accept, IncidentResolution::force_failed})
     EXPECT_EQ(parse_resolution(to_string(resolution)), resolution);
-  for (const char* word : {"", "Retry", "retry ", "force", "done"})
+  for (const char* word : {"", "Retry", "retry ", "force", "done", "failed"})
     EXPECT_EQ(parse_resolution(word), std::nullopt) << word;
+}
+
+TEST(IncidentKinds, HaveTheirNames) {
+  const char* const names[] = {"undo_failed", "effect_after_undo", "pivot_unknown", "step_failed", "expired"};
+  for (std::size_t i = 0; i < std::size(names); ++i) EXPECT_EQ(to_string(static_cast<IncidentKind>(i)), names[i]);
 }
 
 TEST(Events, NameTheirPayloads) {
   std::size_t found = 0;
-  for (const Event& event : samples::every_kind())
+  for (const Event& event : samples::every_kind_and_field())
     for_each_payload(event, [&](const PayloadRef& ref) {
       ++found;
       EXPECT_TRUE(ref.present());
     });
-  EXPECT_EQ(found, 11u);  // started, two inputs, completed, failed, heartbeat, late, two outputs, data, text
+  // Started, three inputs of steps, completed, failed, heartbeat, late, two outputs, data, text, ready, signal.
+  EXPECT_EQ(found, 14u);
 }
 
 }  // namespace
