@@ -83,7 +83,7 @@ class StepsParser {
     if (const auto siblings = reader.word("siblings", kSiblings, {})) step.siblings = static_cast<Siblings>(*siblings);
     if (const auto leftover = reader.word("leftover", kLeftover, {})) step.leftover = static_cast<Leftover>(*leftover);
     if (const auto late = reader.word("late_success", kLate, {})) step.late_success = static_cast<LateSuccess>(*late);
-    reader.duration("deadline", step.deadline);
+    reader.duration("deadline", step.deadline.fixed);
   }
 
   Need parse_need(JsonValue value, const std::string& pointer) {

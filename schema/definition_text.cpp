@@ -174,7 +174,7 @@ void write_step(Writer& w, const Step& step) {
   constexpr std::array<std::string_view, 3> kLeftover{"cancel", "drain", "keep"};
   w.text("leftover", kLeftover[static_cast<std::size_t>(step.leftover)]);
   w.text("late_success", step.late_success == LateSuccess::compensate ? "compensate" : "ignore");
-  w.duration("deadline", step.deadline);
+  w.duration("deadline", step.deadline.fixed);
   w.close('}');
   w.key("tasks");
   w.open('[');

@@ -45,7 +45,7 @@ void warn_of_steps(const Definition& d, std::vector<Fault>& found) {
       warn_of_settings(at, task.retry, task.timeouts, found);
       if (task.undo) warn_of_settings(at + "/undo", task.undo->retry, task.undo->timeouts, found);
     }
-    if (d.expires_after.ms != 0 && d.steps[i].deadline > d.expires_after)
+    if (d.expires_after.ms != 0 && d.steps[i].deadline.fixed > d.expires_after)
       found.push_back({fmt::format("/steps/{}/join/deadline", i), "the transaction expires before this deadline"});
   }
 }
