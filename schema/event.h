@@ -5,6 +5,8 @@
 // inputs) is a field here, so that folding the events again needs neither. Payload bytes are not in the events: an
 // event names them by size and SHA-256 (PayloadRef), and they lie beside the record under (transaction, sequence,
 // index).
+//
+// Size: every kind with its words, which readers want in one place.
 #pragma once
 
 #include <cstdint>
