@@ -120,6 +120,10 @@ export class Outcome {
 /** @typedef {{id: string, first_sequence?: number, sequence: number, state?: string, status: string, phase: string,
  *             repeated: boolean}} Appended */
 /** @typedef {{on: string, data?: unknown, id?: string}} NewEvent */
+/** What became of an external task; `task` is 'step/task'.
+ * @typedef {{task: string, instance?: number, event_id?: string} & ({result: 'done', output?: unknown} |
+ *            {result: 'failed', error: {code: string, message?: string, details?: unknown},
+ *             effect?: 'none' | 'unknown'})} ExternalReport */
 
 /** Delays between tries: doubling from 50 ms to 2 s, drawn from the upper half, never less than Retry-After. */
 class Backoff {
@@ -407,13 +411,41 @@ export class Client {
 
   /**
    * Decides what becomes of an incident.
-   * @param {string} id @param {number} incident @param {'retry' | 'force_done' | 'give_up' | 'accept'} resolution
+   * @param {string} id @param {number} incident @param {'retry' | 'force_done' | 'force_failed' | 'give_up' | 'accept'} resolution
    * @param {string} reason @param {{who?: string, requestId?: string}} [options]
    * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
    */
   resolve(id, incident, resolution, reason, { who, requestId = randomUUID() } = {}) {
     const body = { resolution, reason, who, request_id: requestId };
     return this.#post(`/v1/transactions/${quote(id)}/incidents/${incident}/resolve`, body);
+  }
+
+  /**
+   * Hands nothing out until `resume`; results are taken. Refused with `illegal_event` when it is paused already.
+   * @param {string} id @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
+   */
+  pause(id, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/transactions/${quote(id)}/pause`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * Ends a pause. Refused with `illegal_event` when it is not paused.
+   * @param {string} id @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
+   */
+  resume(id, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/transactions/${quote(id)}/resume`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * Sends a signal that a step waits for, or will. A signal's id counts once: give one that outlives your process to
+   * send it once over a restart. Refused with `unknown_signal`, or `closed` once the outcome is decided.
+   * @param {string} id @param {string} name @param {unknown} [payload] @param {{signalId?: string}} [options]
+   * @returns {Promise<{id: string, status: string, phase: string, sequence: number}>}
+   */
+  signal(id, name, payload, { signalId = randomUUID() } = {}) {
+    return this.#post(`/v1/transactions/${quote(id)}/signals/${quote(name)}`, { signal_id: signalId, payload });
   }
 
   /**
@@ -424,6 +456,17 @@ export class Client {
    */
   append(id, events, { expected = 'any' } = {}) {
     const named = events.map((event) => ({ ...event, id: event.id ?? randomUUID() }));
+    return this.#post(`/v1/transactions/${quote(id)}/events`, { expected, events: named });
+  }
+
+  /**
+   * Reports what became of external tasks, all or none. Reports without an event_id get one here, so that a retry takes
+   * effect once. A report that comes after its task has settled is accepted and kept as late.
+   * @param {string} id @param {ExternalReport[]} reports @param {{expected?: number | 'none' | 'any'}} [options]
+   * @returns {Promise<Appended>}
+   */
+  reportExternal(id, reports, { expected = 'any' } = {}) {
+    const named = reports.map((report) => ({ ...report, event_id: report.event_id ?? randomUUID() }));
     return this.#post(`/v1/transactions/${quote(id)}/events`, { expected, events: named });
   }
 
@@ -479,6 +522,7 @@ export class Task {
     /** @type {number} */ this.version = leased.version;
     /** @type {string} */ this.step = leased.step;
     /** @type {string} */ this.task = leased.task;
+    /** @type {number} under a for_each the element's index; else 0 */ this.instance = leased.instance ?? 0;
     /** @type {'do' | 'undo'} */ this.kind = leased.kind;
     /** @type {number} */ this.attempt = leased.attempt;
     /** @type {number} */ this.generation = leased.generation;

@@ -106,6 +106,10 @@ class IllegalEvent(DtaError):
     code = "illegal_event"
 
 
+class UnknownSignal(DtaError):
+    code = "unknown_signal"
+
+
 class Closed(DtaError):
     code = "closed"
 
@@ -531,8 +535,28 @@ class Client:
 
     def resolve(self, id: str, incident: int, resolution: str, reason: str, *, who: Optional[str] = None,
                 request_id: Optional[str] = None) -> Transaction:
-        """Decides what becomes of an incident: "retry", "force_done", "give_up" or "accept"."""
+        """Decides what becomes of an incident: "retry", "force_done", "force_failed", "give_up" or "accept"."""
         return self._control(id, f"incidents/{incident}/resolve", {"reason": reason, "resolution": resolution}, who, request_id)
+
+    def pause(self, id: str, reason: str, *, who: Optional[str] = None,
+              request_id: Optional[str] = None) -> Transaction:
+        """Hands nothing out until resume(); results are taken. Raises IllegalEvent when it is paused already."""
+        return self._control(id, "pause", {"reason": reason}, who, request_id)
+
+    def resume(self, id: str, reason: str, *, who: Optional[str] = None,
+               request_id: Optional[str] = None) -> Transaction:
+        """Ends a pause. Raises IllegalEvent when it is not paused."""
+        return self._control(id, "resume", {"reason": reason}, who, request_id)
+
+    def signal(self, id: str, name: str, payload: Any = None, *, signal_id: Optional[str] = None) -> Transaction:
+        """Sends a signal that a step waits for, or will. A signal's id counts once: give one that outlives your process
+        to send it once over a restart. Raises UnknownSignal, or Closed once the outcome is decided.
+        """
+        body = {"signal_id": signal_id or str(uuid.uuid4())}
+        if payload is not None:
+            body["payload"] = payload
+        answer = self._post(f"/v1/transactions/{_quote(id)}/signals/{_quote(name)}", body)
+        return _pick(Transaction, answer, raw=answer)
 
     def _control(self, id: str, what: str, body: dict[str, Any], who: Optional[str],
                  request_id: Optional[str]) -> Transaction:
@@ -550,6 +574,23 @@ class Client:
         items = [dict(event) for event in events]
         for item in items:
             item.setdefault("id", str(uuid.uuid4()))
+        return self._append(id, items, expected)
+
+    def report_external(self, id: str, reports: Iterable[Mapping[str, Any]], *,
+                        expected: Union[int, str] = "any") -> Appended:
+        """Reports what became of external tasks, all or none: {"task": "step/task", "result": "done", "output": …} or
+        {"task": …, "result": "failed", "error": {"code": …, "message": …}, "effect": "none"}, with "instance" for a task
+        of a for_each.
+
+        Reports without an "event_id" get one here, so that a retry takes effect once. A report that comes after its task
+        has settled is accepted and kept as late.
+        """
+        items = [dict(report) for report in reports]
+        for item in items:
+            item.setdefault("event_id", str(uuid.uuid4()))
+        return self._append(id, items, expected)
+
+    def _append(self, id: str, items: list[dict[str, Any]], expected: Union[int, str]) -> Appended:
         answer = self._post(f"/v1/transactions/{_quote(id)}/events", {"expected": expected, "events": items})
         return _pick(Appended, answer)
 
@@ -610,6 +651,7 @@ class Task:
     output_known: bool
     heartbeat: Any         # the last detail that an earlier attempt reported
     headers: dict[str, str]
+    instance: int = 0      # under a for_each the element's index
     deadline: float = 0.0  # on time.monotonic(): the lease's end less the margin
     _detail: Any = dataclasses.field(default=None, repr=False)
     _next_beat: float = dataclasses.field(default=0.0, repr=False)
@@ -835,8 +877,9 @@ class Worker:
             return []  # those leases end by themselves
 
     def _begin(self, leased: dict[str, Any], received: float) -> None:
-        task = _pick(Task, leased, output_known=bool(leased.get("output_known")), headers=leased.get("headers") or {},
-                     deadline=0.0, _detail=None, _next_beat=0.0, _asked=threading.Event(), _worker_stops=False)
+        task = _pick(Task, leased, instance=leased.get("instance") or 0, output_known=bool(leased.get("output_known")),
+                     headers=leased.get("headers") or {}, deadline=0.0, _detail=None, _next_beat=0.0,
+                     _asked=threading.Event(), _worker_stops=False)
         lease_s = task.lease_ms / 1000
         task.deadline = received + lease_s - _margin(lease_s)
         task._next_beat = received + _beat_period(task)

@@ -96,6 +96,43 @@ withServer('terminate and resolve keep their ids over a retry', async (server, c
   assert.equal(server.bodies(resolve)[0].resolution, 'retry');
 });
 
+withServer('pause, resume and a signal keep their ids over a retry', async (server, client) => {
+  const [pause, resume, signal] = ['pause', 'resume', 'signals/decision'].map((call) => `/v1/transactions/o/${call}`);
+  for (const path of [pause, resume, signal]) {
+    server.answers[`POST ${path}`] = () => [200, '{"phase":"running","sequence":4}'];
+    server.faults.push([path, 'lose']);
+  }
+  assert.equal((await client.pause('o', 'stock is counted', { who: 'otto' })).phase, 'running');
+  assert.equal((await client.resume('o', 'counted')).phase, 'running');
+  assert.equal((await client.signal('o', 'decision', { answer: 'no' })).sequence, 4);
+  for (const path of [pause, resume, signal]) {
+    const [first, second] = server.bodies(path);
+    assert.deepEqual(first, second);
+  }
+  assert.equal(server.bodies(pause)[0].who, 'otto');
+  assert(server.bodies(resume)[0].request_id);
+  assert.deepEqual(server.bodies(signal)[0].payload, { answer: 'no' });
+  assert(server.bodies(signal)[0].signal_id);
+  await client.signal('o', 'decision', undefined, { signalId: 'mine' });
+  assert.deepEqual(server.bodies(signal)[2], { signal_id: 'mine' });
+});
+
+withServer('reports of external tasks get ids that stay over a retry', async (server, client) => {
+  const path = '/v1/transactions/o/events';
+  server.answers[`POST ${path}`] = () => [200, '{"first_sequence":5,"sequence":6,"repeated":false}'];
+  server.faults.push([path, 'lose']);
+  const reports = [
+    { task: 'ship/book', result: 'done', output: { n: 1 } },
+    { task: 'ship/label', instance: 3, result: 'failed', error: { code: 'no_room' }, event_id: 'mine' },
+  ];
+  assert.equal((await client.reportExternal('o', reports, { expected: 4 })).sequence, 6);
+  const [first, second] = server.bodies(path);
+  assert.deepEqual(first, second);
+  assert.equal(first.expected, 4);
+  assert(first.events[0].event_id);
+  assert.deepEqual(first.events[1], reports[1]);
+});
+
 withServer('history goes on past a full page', async (server, client) => {
   server.answers['GET /v1/transactions/o/history'] = (query) => {
     const first = Number(new URLSearchParams(query).get('from'));
@@ -163,6 +200,17 @@ withServer('results travel with the next poll', async (server, client, worker) =
   const carried = server.bodies('/v1/tasks/results').filter((body) => body.then_lease);
   assert(carried.length >= 2);
   assert.equal(new Set(carried.map((body) => body.then_lease.poll_id)).size, carried.length);
+});
+
+withServer('a task of a for_each knows its instance', async (server, client, worker) => {
+  const one = worker();
+  one.handle('q', { do: (task) => task.instance });
+  server.offer('third', 'q', { instance: 2 });
+  server.offer('alone', 'q');
+  void one.start();
+  assert.equal((await server.result('third')).output, 2);
+  assert.equal((await server.result('alone')).output, 0);
+  await one.stop();
 });
 
 withServer('a poll keeps its id when the answer is lost and the task runs once', async (server, client, worker) => {

@@ -116,6 +116,52 @@ class ClientCalls(Case):
         self.assertNotIn("who", first)
         self.assertTrue(first["request_id"])
 
+    def test_pause_and_resume_keep_their_request_ids_over_a_retry(self):
+        answer = {"id": "o", "status": "paused", "phase": "running", "sequence": 9}
+        for call in (self.client.pause, self.client.resume):
+            path = "/v1/transactions/o/" + call.__name__
+            self.server.answers["POST " + path] = lambda query, body: (200, json.dumps(answer))
+            self.server.faults += [(path, "lose")]
+            self.assertEqual(call("o", "stock is counted", who="otto").status, "paused")
+            first, second = self.server.bodies(path)
+            self.assertEqual(first, second)
+            self.assertEqual((first["reason"], first["who"]), ("stock is counted", "otto"))
+            self.assertTrue(first["request_id"])
+
+    def test_a_signal_keeps_its_id_over_a_retry(self):
+        answer = {"id": "o/1", "status": "running", "phase": "running", "sequence": 4}
+        path = "/v1/transactions/o%2F1/signals/decision"
+        self.server.answers["POST " + path] = lambda query, body: (200, json.dumps(answer))
+        self.server.faults += [(path, "lose")]
+        self.assertEqual(self.client.signal("o/1", "decision", {"answer": "no"}).sequence, 4)
+        self.client.signal("o/1", "decision", signal_id="mine")
+        first, second, third = self.server.bodies(path)
+        self.assertEqual(first, second)
+        self.assertEqual(first["payload"], {"answer": "no"})
+        self.assertTrue(first["signal_id"])
+        self.assertEqual(third, {"signal_id": "mine"})
+        self.server.faults += [(path, {"code": "unknown_signal", "status": 422})]
+        with self.assertRaises(dta.UnknownSignal):
+            self.client.signal("o/1", "decision")
+
+    def test_reports_of_external_tasks_get_ids_that_stay_over_a_retry(self):
+        answer = {"id": "o", "first_sequence": 5, "sequence": 6, "status": "running", "phase": "running",
+                  "repeated": False}
+        path = "/v1/transactions/o/events"
+        self.server.answers["POST " + path] = lambda query, body: (200, json.dumps(answer))
+        self.server.faults += [(path, "lose")]
+        error = {"code": "no_room", "message": "full"}
+        appended = self.client.report_external("o", [
+            {"task": "ship/book", "result": "done", "output": {"n": 1}},
+            {"task": "ship/label", "instance": 3, "result": "failed", "error": error, "event_id": "mine"}], expected=4)
+        self.assertEqual((appended.first_sequence, appended.sequence, appended.state), (5, 6, None))
+        first, second = self.server.bodies(path)
+        self.assertEqual(first, second)
+        self.assertEqual(first["expected"], 4)
+        self.assertEqual(first["events"][0]["output"], {"n": 1})
+        self.assertTrue(first["events"][0]["event_id"])
+        self.assertEqual(first["events"][1]["event_id"], "mine")
+
     def test_history_goes_on_past_a_full_page(self):
         def page(query, body):
             first = int(query.split("from=")[1].split("&")[0])
@@ -193,6 +239,15 @@ class WorkerRuns(Case):
         self.assertGreaterEqual(len(carried), 4)
         polls = [body["then_lease"]["poll_id"] for body in carried]
         self.assertEqual(len(set(polls)), len(polls))
+
+    def test_a_task_of_a_for_each_knows_its_instance(self):
+        worker = self.worker()
+        worker.do("q")(lambda task: task.instance)
+        self.server.offer("third", "q", instance=2)
+        self.server.offer("alone", "q")
+        with worker:
+            self.assertEqual(self.result("third")["output"], 2)
+            self.assertEqual(self.result("alone")["output"], 0)
 
     def test_a_poll_keeps_its_id_when_the_answer_is_lost_and_the_task_runs_once(self):
         runs = []
