@@ -82,20 +82,31 @@ void parse_retry(JsonValue value, const std::string& pointer, RetryOf of, Retry&
   }
 }
 
-void parse_timeouts(JsonValue value, const std::string& pointer, RetryOf of, Timeouts& timeouts, FaultList& faults) {
-  ObjectReader reader(value, pointer, kTimeouts, faults);
+void parse_undo_timeouts(JsonValue value, const std::string& at, Timeouts& timeouts, FaultList& faults) {
+  ObjectReader reader(value, at, kTimeouts, faults);
   if (!reader.is_object()) return;
   reader.duration("attempt", timeouts.attempt, Duration{1});
   reader.duration("heartbeat", timeouts.heartbeat);
-  for (const Names limit : {Names("queue"), Names("total")}) {
-    Duration& out = limit == "queue" ? timeouts.queue : timeouts.total;
-    if (of == RetryOf::task) {
-      reader.duration(limit, out);
-    } else if (reader.get(limit)) {
+  for (const Names limit : {Names("queue"), Names("total")})
+    if (reader.get(limit))
       reader.fault(limit, fmt::format("an undo has no {} timeout, it is tried until it is acknowledged; remove it",
                                       shown(limit)));
-    }
-  }
+}
+
+void parse_task_timeouts(JsonValue value, const std::string& at, const Scope& scope, Task& task, FaultList& faults) {
+  ObjectReader reader(value, at, kTimeouts, faults);
+  if (!reader.is_object()) return;
+  const auto read = [&](Names field, Duration& fixed, std::string& pointer, Duration least) {
+    if (task.external && field != "total" && reader.get(field))
+      return reader.fault(field, fmt::format("an external task is not handed out, so it has no {} timeout; remove it, "
+                                             "`total` alone bounds it",
+                                             shown(field)));
+    if (reader.length(field, fixed, pointer, least)) check_pointer(pointer, reader.at(field), scope, faults);
+  };
+  read("queue", task.timeouts.queue, task.timeouts_from.queue, Duration{0});
+  read("attempt", task.timeouts.attempt, task.timeouts_from.attempt, Duration{1});
+  read("total", task.timeouts.total, task.timeouts_from.total, Duration{0});
+  read("heartbeat", task.timeouts.heartbeat, task.timeouts_from.heartbeat, Duration{0});
 }
 
 }  // namespace dta::schema

@@ -1,7 +1,9 @@
-// The steps form: steps in order, the tasks of each, their joins and templates.
+// The steps form: steps in order, with their joins. Tasks, waits and branches have their own files.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
 
 #include "schema/definition_parse.h"
 #include "schema/limits.h"
@@ -10,24 +12,15 @@ namespace dta::schema {
 namespace {
 
 using Names = std::string_view;
-constexpr std::array<Names, 4> kStepFields{"name", "join", "tasks", "on_failure"};
-constexpr std::array<Names, 6> kStepLater{"when", "wait_for", "next", "for_each", "at_once", "pivot"};
+constexpr std::array<Names, 10> kStepFields{"name",  "when",  "for_each", "at_once", "wait_for",
+                                            "pivot", "tasks", "join",     "next",    "on_failure"};
 constexpr std::array<Names, 5> kJoinFields{"need", "siblings", "leftover", "late_success", "deadline"};
-constexpr std::array<Names, 8> kTaskFields{"name", "queue", "input", "undo", "retry", "timeouts", "optional", "weight"};
-constexpr std::array<Names, 4> kTaskLater{"after", "when", "external", "transaction"};
-constexpr std::array<Names, 2> kNeedFields{"at_least", "weight"};
-constexpr std::array<Names, 1> kNeedLater{"share"};
-constexpr std::uint32_t kWeightMax = 1'000'000;
-constexpr std::array<Names, 3> kUndoFields{"queue", "retry", "timeouts"};
-constexpr std::array<Names, 1> kChoiceFields{"go"};
-constexpr std::array<Names, 3> kChoiceLater{"when", "error", "output"};
+constexpr std::array<Names, 3> kNeedFields{"at_least", "weight", "share"};
+constexpr std::uint32_t kNeedMax = 1'000'000;
 
-constexpr Fields kStep{"a step", kStepFields, kStepLater};
+constexpr Fields kStep{"a step", kStepFields, {}};
 constexpr Fields kJoin{"a join", kJoinFields, {}};
-constexpr Fields kNeed{"a `need`", kNeedFields, kNeedLater};
-constexpr Fields kTask{"a task", kTaskFields, kTaskLater};
-constexpr Fields kUndo{"an undo", kUndoFields, {}};
-constexpr Fields kChoice{"an `on_failure` entry", kChoiceFields, kChoiceLater};
+constexpr Fields kNeed{"a `need`", kNeedFields, {}};
 
 class StepsParser {
  public:
@@ -36,6 +29,7 @@ class StepsParser {
   void run(ObjectReader& root) {
     const auto steps = root.array("steps", limits::kStepsMax);
     if (!steps) return;
+    read_names(*steps);
     for (std::size_t i = 0; i < steps->size(); ++i) step((*steps)[i], child_pointer(root.at("steps"), i));
     if (definition_.task_count > limits::kTasksMax)
       root.fault("steps", fmt::format("the steps hold {} tasks together; at most {} are allowed",
@@ -44,29 +38,78 @@ class StepsParser {
       scope_.place = "the definition's output";
       definition_.output = parse_template(*output, root.at("output"), scope_, faults_);
     }
+    definition_.signals.assign(scope_.signals.begin(), scope_.signals.end());
+    std::ranges::sort(definition_.signals);
+    // Where steps lead is only worth saying when every `go` could be read.
+    if (ways_known_) check_ways(definition_.steps, root.at("steps"), faults_);
   }
 
  private:
+  // A `go` names a step that stands further down.
+  void read_names(const std::vector<JsonValue>& steps) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto value = find(steps[i], "/name");
+      auto name = value ? value->string() : std::nullopt;
+      if (name) names_.index.emplace(std::move(*name), static_cast<std::uint16_t>(i));
+    }
+    for (const auto& [name, index] : names_.index) names_.all.push_back(name);
+  }
+
   void step(JsonValue value, const std::string& pointer) {
     ObjectReader reader(value, pointer, kStep, faults_);
     Step step;
     step.first_task = definition_.task_count;
     if (reader.is_object()) {
-      step.name = reader.name("name");
-      scope_.place = "step " + shown(step.name);
-      if (const auto join = reader.get("join")) parse_join(*join, reader.at("join"), step);
-      if (const auto choices = reader.array("on_failure", limits::kStepsMax))
-        on_failure(*choices, reader.at("on_failure"));
-      std::unordered_set<std::string> names;
-      if (const auto tasks = reader.array("tasks", limits::kTasksPerStepMax))
-        for (std::size_t i = 0; i < tasks->size(); ++i)
-          task((*tasks)[i], child_pointer(reader.at("tasks"), i), step, names);
-      check_need(step, reader);
-      if (!step.name.empty() && !scope_.steps.emplace(step.name, std::move(names)).second)
-        reader.fault("name", fmt::format("there is already a step {}; step names are unique", shown(step.name)));
+      read(reader, step);
+    } else {
+      ways_known_ = false;
     }
     definition_.task_count += static_cast<std::uint32_t>(step.tasks.size());
     definition_.steps.push_back(std::move(step));
+  }
+
+  void read(ObjectReader& reader, Step& step) {
+    step.name = reader.name("name");
+    if (step.name == "end" || step.name == "compensate")
+      reader.fault("name", fmt::format("{} is what a `go` can say; give the step another name", shown(step.name)));
+    scope_.place = "step " + shown(step.name);
+    if (const auto when = reader.get("when")) step.when = parse_condition(*when, reader.at("when"), scope_, faults_);
+    fan_out(reader, step);
+    if (const auto wait = reader.get("wait_for"))
+      step.wait_for = parse_wait(*wait, reader.at("wait_for"), scope_, faults_);
+    reader.boolean("pivot", step.pivot);
+    if (step.pivot) step.siblings = Siblings::drain;
+    if (const auto join = reader.get("join")) parse_join(*join, reader.at("join"), step);
+    if (const auto tasks = reader.array("tasks", limits::kTasksPerStepMax))
+      parse_tasks(*tasks, reader.at("tasks"), scope_, step, faults_);
+    check_need(step, reader);
+    // What follows the step may also read the step itself.
+    std::unordered_set<std::string> names;
+    for (const Task& task : step.tasks) names.insert(task.name);
+    if (!step.name.empty() && !scope_.steps.emplace(step.name, std::move(names)).second)
+      reader.fault("name", fmt::format("there is already a step {}; step names are unique", shown(step.name)));
+    if (step.wait_for) scope_.signals.insert(step.wait_for->signals.begin(), step.wait_for->signals.end());
+    const auto own = static_cast<std::uint16_t>(definition_.steps.size());
+    step.next = parse_choices(reader, "next", own, names_, scope_, ways_known_, faults_);
+    step.on_failure = parse_choices(reader, "on_failure", own, names_, scope_, ways_known_, faults_);
+  }
+
+  void fan_out(ObjectReader& reader, Step& step) {
+    if (const auto source = reader.get("for_each")) {
+      auto text = source->string();
+      if (!text || !text->starts_with('/')) {
+        reader.fault("for_each", "`for_each` is a pointer to an array, such as \"/input/items\"");
+      } else {
+        check_pointer(*text, reader.at("for_each"), scope_, faults_);
+        step.for_each = std::move(*text);
+        const auto tasks = reader.get("tasks");
+        if (!tasks || (tasks->kind() == JsonKind::array && elements(*tasks).empty()))
+          reader.fault("for_each", "`for_each` repeats the step's tasks, but it has none; add `tasks`");
+      }
+    }
+    if (reader.get("at_once") && !reader.get("for_each"))
+      reader.fault("at_once", "`at_once` bounds what `for_each` hands out; without one, remove it");
+    reader.integer("at_once", step.at_once, 0, limits::kTasksMax);
   }
 
   void parse_join(JsonValue value, const std::string& pointer, Step& step) {
@@ -77,92 +120,55 @@ class StepsParser {
     if (!reader.is_object()) return;
     if (const auto need = reader.get("need"); need && need->kind() == JsonKind::object) {
       step.need = parse_need(*need, reader.at("need"));
-    } else if (const auto word = reader.word("need", kWords, {})) {
-      if (*word == 1) step.need = Need{Need::Kind::at_least, 1};
+    } else if (const auto word = reader.word("need", kWords)) {
+      if (*word == 1) step.need = Need{Need::Kind::at_least, 1, 0};
     }
-    if (const auto siblings = reader.word("siblings", kSiblings, {})) step.siblings = static_cast<Siblings>(*siblings);
-    if (const auto leftover = reader.word("leftover", kLeftover, {})) step.leftover = static_cast<Leftover>(*leftover);
-    if (const auto late = reader.word("late_success", kLate, {})) step.late_success = static_cast<LateSuccess>(*late);
-    reader.duration("deadline", step.deadline.fixed);
+    if (const auto siblings = reader.word("siblings", kSiblings)) step.siblings = static_cast<Siblings>(*siblings);
+    if (step.pivot && step.siblings == Siblings::cancel)
+      reader.fault("siblings", "a pivot step lets all its tasks settle; `siblings` can only be \"drain\" here");
+    if (const auto leftover = reader.word("leftover", kLeftover)) step.leftover = static_cast<Leftover>(*leftover);
+    if (const auto late = reader.word("late_success", kLate)) step.late_success = static_cast<LateSuccess>(*late);
+    if (reader.length("deadline", step.deadline.fixed, step.deadline.pointer))
+      check_pointer(step.deadline.pointer, reader.at("deadline"), scope_, faults_);
   }
 
   Need parse_need(JsonValue value, const std::string& pointer) {
     ObjectReader reader(value, pointer, kNeed, faults_);
     Need need;
-    const bool count = reader.get("at_least").has_value(), weight = reader.get("weight").has_value();
-    if (count == weight) {
-      if (reader.get("share")) return need;  // of the language, and told so by the reader
-      faults_.add(pointer, "a `need` is \"all\", \"any\", {\"at_least\": tasks} or {\"weight\": sum}");
-      return need;
+    const auto given = [&](Names field) { return reader.get(field).has_value(); };
+    if (std::ranges::count_if(kNeedFields, given) != 1) {
+      faults_.add(pointer,
+                  "a `need` is \"all\", \"any\", {\"at_least\": tasks}, {\"weight\": sum} or {\"share\": part of 1}");
+    } else if (given("share")) {
+      need.kind = Need::Kind::share;
+      need.share = 1;
+      reader.number("share", need.share, std::numeric_limits<double>::min(), 1, "above 0 and at most 1");
+    } else {
+      need.kind = given("at_least") ? Need::Kind::at_least : Need::Kind::weight;
+      need.amount = 1;
+      reader.integer(given("at_least") ? "at_least" : "weight", need.amount, 1, kNeedMax);
     }
-    need.kind = count ? Need::Kind::at_least : Need::Kind::weight;
-    need.amount = 1;
-    reader.integer(count ? "at_least" : "weight", need.amount, 1, kWeightMax);
     return need;
   }
 
-  // A need that its tasks can never reach would fail every transaction at this step.
+  // A need that its tasks can never reach would fail every transaction at this step. How many tasks a `for_each` makes
+  // is not known before.
   void check_need(const Step& step, ObjectReader& reader) {
+    if (!step.for_each.empty()) return;
     std::uint64_t most = 0;
-    for (const Task& task : step.tasks) most += step.need.kind == Need::Kind::weight ? task.weight : 1;
-    if (step.need.kind != Need::Kind::all && step.need.amount > most)
+    for (const Task& task : step.tasks)
+      if (task.before.empty()) most += step.need.kind == Need::Kind::weight ? task.weight : 1;
+    if (step.need.amount > most)
       faults_.add(reader.at("join") + "/need",
-                  fmt::format("the join needs {}, but the step's tasks give {} at most", step.need.amount, most));
-  }
-
-  // The only way on after a failure that this release runs is the default one.
-  void on_failure(const std::vector<JsonValue>& choices, const std::string& pointer) {
-    for (std::size_t i = 0; i < choices.size(); ++i) {
-      ObjectReader reader(choices[i], child_pointer(pointer, i), kChoice, faults_);
-      const auto go = reader.require("go");
-      if (!go) continue;
-      const auto target = go->string();
-      if (!target) {
-        reader.fault("go", "`go` must be \"compensate\"");
-      } else if (*target != "compensate") {
-        reader.fault(
-            "go", fmt::format("`go` to {} is not supported by this release; only \"compensate\" is", shown(*target)));
-      }
-    }
-  }
-
-  void task(JsonValue value, const std::string& pointer, Step& step, std::unordered_set<std::string>& names) {
-    ObjectReader reader(value, pointer, kTask, faults_);
-    Task task;
-    if (reader.is_object()) {
-      task.name = reader.name("name");
-      if (!task.name.empty() && !names.insert(task.name).second)
-        reader.fault("name", fmt::format("there is already a task {} in this step; task names are unique in their step",
-                                         shown(task.name)));
-      task.queue = reader.queue();
-      if (const auto input = reader.get("input"))
-        task.input = parse_template(*input, reader.at("input"), scope_, faults_);
-      reader.boolean("optional", task.optional);
-      reader.integer("weight", task.weight, 1, kWeightMax);
-      if (const auto undo = reader.get("undo")) task.undo = parse_undo(*undo, reader.at("undo"));
-      if (const auto retry = reader.get("retry"))
-        parse_retry(*retry, reader.at("retry"), RetryOf::task, task.retry, faults_);
-      if (const auto timeouts = reader.get("timeouts"))
-        parse_timeouts(*timeouts, reader.at("timeouts"), RetryOf::task, task.timeouts, faults_);
-    }
-    step.tasks.push_back(std::move(task));
-  }
-
-  Undo parse_undo(JsonValue value, const std::string& pointer) {
-    ObjectReader reader(value, pointer, kUndo, faults_);
-    Undo undo;
-    if (!reader.is_object()) return undo;
-    undo.queue = reader.queue();
-    if (const auto retry = reader.get("retry"))
-      parse_retry(*retry, reader.at("retry"), RetryOf::undo, undo.retry, faults_);
-    if (const auto timeouts = reader.get("timeouts"))
-      parse_timeouts(*timeouts, reader.at("timeouts"), RetryOf::undo, undo.timeouts, faults_);
-    return undo;
+                  fmt::format("the join needs {}, but the step's tasks give {} at most{}", step.need.amount, most,
+                              step.ordered() ? " (those that no other comes after)" : ""));
   }
 
   Definition& definition_;
   FaultList& faults_;
-  TemplateScope scope_;  // the steps parsed so far
+  Scope scope_;  // the steps parsed so far
+  StepNames names_;
+  bool ways_known_ = true;
 };
 
 }  // namespace

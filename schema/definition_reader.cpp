@@ -126,9 +126,7 @@ void ObjectReader::duration(std::string_view name, Duration& out, Duration least
   if (!text)
     return fault(name, fmt::format("{} is a length of time; write it as a string such as \"30s\"", shown(name)));
   if (text->starts_with('/'))
-    return fault(name,
-                 fmt::format("{} taken from data is not supported by this release; write a length such as \"30s\"",
-                             shown(name)));
+    return fault(name, fmt::format("{} cannot be taken from data; write a length such as \"30s\"", shown(name)));
   const auto parsed = parse_duration(*text);
   if (!parsed)
     return fault(name, fmt::format("{} is no length of time; write a number and ms, s, m, h or d, such as \"1.5s\" (at "
@@ -137,6 +135,17 @@ void ObjectReader::duration(std::string_view name, Duration& out, Duration least
   if (*parsed < least)
     return fault(name, fmt::format("{} must be at least \"{}\"", shown(name), format_duration(least)));
   out = *parsed;
+}
+
+bool ObjectReader::length(std::string_view name, Duration& fixed, std::string& pointer, Duration least) {
+  const auto value = get(name);
+  auto text = value ? value->string() : std::nullopt;
+  if (!text || !text->starts_with('/')) {
+    duration(name, fixed, least);
+    return false;
+  }
+  pointer = std::move(*text);
+  return true;
 }
 
 void ObjectReader::number(std::string_view name, double& out, double least, double most, std::string_view range) {
@@ -180,20 +189,13 @@ std::optional<std::vector<JsonValue>> ObjectReader::array(std::string_view name,
   return all;
 }
 
-std::optional<std::size_t> ObjectReader::word(std::string_view name, std::span<const std::string_view> now,
-                                              std::span<const std::string_view> later) {
+std::optional<std::size_t> ObjectReader::word(std::string_view name, std::span<const std::string_view> words) {
   const auto value = get(name);
   if (!value) return std::nullopt;
-  const auto text = value->string();
-  if (text) {
-    if (const auto it = std::ranges::find(now, *text); it != now.end())
-      return static_cast<std::size_t>(it - now.begin());
-    if (std::ranges::find(later, *text) != later.end()) {
-      fault(name, fmt::format("{} {} is not supported by this release", shown(name), shown(*text)));
-      return std::nullopt;
-    }
-  }
-  fault(name, fmt::format("{} must be \"{}\"", shown(name), fmt::join(now, "\" or \"")));
+  if (const auto text = value->string())
+    if (const auto it = std::ranges::find(words, *text); it != words.end())
+      return static_cast<std::size_t>(it - words.begin());
+  fault(name, fmt::format("{} must be \"{}\"", shown(name), fmt::join(words, "\" or \"")));
   return std::nullopt;
 }
 
@@ -201,7 +203,7 @@ std::string ObjectReader::name(std::string_view field) {
   const auto value = require(field);
   if (!value) return {};
   auto text = value->string();
-  if (!text || text->empty() || text->size() > limits::kNameBytesMax || !std::ranges::all_of(*text, name_character)) {
+  if (!text || !is_name(*text)) {
     fault(field, fmt::format("{} must be 1 to {} letters, digits, _ or -", shown(field), limits::kNameBytesMax));
     return {};
   }
@@ -220,6 +222,10 @@ std::string ObjectReader::queue() {
     return {};
   }
   return std::move(*text);
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= limits::kNameBytesMax && std::ranges::all_of(text, name_character);
 }
 
 bool has_control_characters(std::string_view utf8) {

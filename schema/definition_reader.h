@@ -33,7 +33,7 @@ struct Fields {
   std::span<const std::string_view> later;  // of the language, but not run by this release
 };
 
-// "`for_each` is not supported by this release"
+// "`transaction` is not supported by this release"
 std::string unsupported(std::string_view what);
 // `text` in backquotes, cut when it is long: for sentences.
 std::string shown(std::string_view text);
@@ -56,14 +56,15 @@ class ObjectReader {
 
   // Each leaves `out` as it is when the field is absent or at fault.
   void duration(std::string_view name, Duration& out, Duration least = Duration{0});
+  // A length, or a pointer to one: true when it is a pointer, which the caller checks.
+  bool length(std::string_view name, Duration& fixed, std::string& pointer, Duration least = Duration{0});
   void number(std::string_view name, double& out, double least, double most, std::string_view range);
   void integer(std::string_view name, std::uint32_t& out, std::uint32_t least, std::uint32_t most);
   void boolean(std::string_view name, bool& out);
   // The elements of an array field; nothing when absent or at fault.
   std::optional<std::vector<JsonValue>> array(std::string_view name, std::size_t most);
-  // A field that may only be one of `now`; one of `later` is refused as not supported. The index into `now`.
-  std::optional<std::size_t> word(std::string_view name, std::span<const std::string_view> now,
-                                  std::span<const std::string_view> later);
+  // A field that may only be one of these words: the index of the one it is.
+  std::optional<std::size_t> word(std::string_view name, std::span<const std::string_view> words);
   // Required names: of definitions, steps and tasks ([A-Za-z0-9_-]), and of queues. Empty when at fault.
   std::string name(std::string_view field);
   std::string queue();
@@ -80,6 +81,7 @@ class ObjectReader {
 // Nothing and a fault when it is none.
 std::optional<std::string> label(JsonValue value, const std::string& pointer, FaultList& faults);
 std::optional<std::string> label_fault(std::string_view text);  // the sentence; nothing: the label is good
+bool is_name(std::string_view text);                            // 1 to 64 of [A-Za-z0-9_-]
 bool has_control_characters(std::string_view utf8);
 
 }  // namespace dta::schema

@@ -1,5 +1,5 @@
 // full_text: a definition with every default written out, laid out for people. What it writes parses to an equal
-// definition; tests prove that for random ones. A template keeps its bytes and stands on one line.
+// definition; tests prove that for random ones. Templates and conditions keep their bytes.
 #include <fmt/format.h>
 
 #include "schema/definition_parse.h"
@@ -38,6 +38,20 @@ class Writer {
   }
   void text(std::string_view name, std::string_view value) { raw(name, quote(value)); }
   void duration(std::string_view name, Duration d) { text(name, format_duration(d)); }
+  // A length that may be a pointer instead.
+  void length(std::string_view name, Duration d, std::string_view pointer) {
+    text(name, pointer.empty() ? format_duration(d) : pointer);
+  }
+  void flag(std::string_view name, bool value) { raw(name, value ? "true" : "false"); }
+  void names(std::string_view name, const std::vector<std::string>& all) {
+    key(name);
+    open('[');
+    for (const std::string& one : all) {
+      element();
+      append(quote(one));
+    }
+    close(']');
+  }
   void append(std::string_view json) { out_ += json; }
   std::string take() {
     out_.push_back('\n');
@@ -113,13 +127,7 @@ void write_retry(Writer& w, const Retry& retry) {
   for (const ErrorRetry& rule : retry.by_error) {
     w.element();
     w.open('{');
-    w.key("errors");
-    w.open('[');
-    for (const std::string& code : rule.errors) {
-      w.element();
-      w.append(quote(code));
-    }
-    w.close(']');
+    w.names("errors", rule.errors);
     write_backoff(w, rule.backoff);
     w.close('}');
   }
@@ -127,46 +135,60 @@ void write_retry(Writer& w, const Retry& retry) {
   w.close('}');
 }
 
-void write_task(Writer& w, const Task& task) {
+void write_undo(Writer& w, const Undo& undo) {
+  w.key("undo");
+  w.open('{');
+  w.text("queue", undo.queue);
+  write_retry(w, undo.retry);
+  w.key("timeouts");
+  w.open('{');
+  w.duration("attempt", undo.timeouts.attempt);
+  w.duration("heartbeat", undo.timeouts.heartbeat);
+  w.close('}');
+  w.close('}');
+}
+
+void write_task(Writer& w, const Task& task, const Step& step) {
+  const Timeouts& fixed = task.timeouts;
+  const TimeoutPointers& from = task.timeouts_from;
   w.element();
   w.open('{');
   w.text("name", task.name);
-  w.text("queue", task.queue);
-  w.raw("optional", task.optional ? "true" : "false");
+  w.flag("external", task.external);
+  if (!task.external) w.text("queue", task.queue);
+  std::vector<std::string> after;
+  for (const std::uint16_t earlier : task.after) after.push_back(step.tasks[earlier].name);
+  w.names("after", after);
+  if (task.when) w.raw("when", task.when->text());
+  w.flag("optional", task.optional);
   w.raw("weight", std::to_string(task.weight));
   if (task.input) write_template(w, "input", *task.input);
-  if (task.undo) {
-    w.key("undo");
-    w.open('{');
-    w.text("queue", task.undo->queue);
-    write_retry(w, task.undo->retry);
-    w.key("timeouts");
-    w.open('{');
-    w.duration("attempt", task.undo->timeouts.attempt);
-    w.duration("heartbeat", task.undo->timeouts.heartbeat);
-    w.close('}');
-    w.close('}');
-  }
-  write_retry(w, task.retry);
+  if (task.undo) write_undo(w, *task.undo);
+  if (!task.external) write_retry(w, task.retry);
   w.key("timeouts");
   w.open('{');
-  w.duration("queue", task.timeouts.queue);
-  w.duration("attempt", task.timeouts.attempt);
-  w.duration("total", task.timeouts.total);
-  w.duration("heartbeat", task.timeouts.heartbeat);
+  if (!task.external) w.length("queue", fixed.queue, from.queue);
+  if (!task.external) w.length("attempt", fixed.attempt, from.attempt);
+  w.length("total", fixed.total, from.total);
+  if (!task.external) w.length("heartbeat", fixed.heartbeat, from.heartbeat);
   w.close('}');
   w.close('}');
 }
 
 void write_need(Writer& w, const Need& need) {
-  if (need.kind == Need::Kind::all) return w.text("need", "all");
-  w.raw("need", fmt::format(R"({{"{}": {}}})", need.kind == Need::Kind::weight ? "weight" : "at_least", need.amount));
+  switch (need.kind) {
+    case Need::Kind::all:
+      return w.text("need", "all");
+    case Need::Kind::at_least:
+      return w.raw("need", fmt::format(R"({{"at_least": {}}})", need.amount));
+    case Need::Kind::weight:
+      return w.raw("need", fmt::format(R"({{"weight": {}}})", need.amount));
+    case Need::Kind::share:
+      return w.raw("need", fmt::format(R"({{"share": {}}})", need.share));
+  }
 }
 
-void write_step(Writer& w, const Step& step) {
-  w.element();
-  w.open('{');
-  w.text("name", step.name);
+void write_join(Writer& w, const Step& step) {
   w.key("join");
   w.open('{');
   write_need(w, step.need);
@@ -174,27 +196,77 @@ void write_step(Writer& w, const Step& step) {
   constexpr std::array<std::string_view, 3> kLeftover{"cancel", "drain", "keep"};
   w.text("leftover", kLeftover[static_cast<std::size_t>(step.leftover)]);
   w.text("late_success", step.late_success == LateSuccess::compensate ? "compensate" : "ignore");
-  w.duration("deadline", step.deadline.fixed);
+  w.length("deadline", step.deadline.fixed, step.deadline.pointer);
   w.close('}');
+}
+
+void write_wait(Writer& w, const Wait& wait) {
+  w.key("wait_for");
+  w.open('{');
+  if (wait.signals.empty()) {
+    if (wait.duration.present()) {
+      w.length("duration", wait.duration.fixed, wait.duration.pointer);
+    } else {
+      w.text("until", wait.until ? format_time(*wait.until) : wait.until_pointer);
+    }
+  } else {
+    w.names("signals", wait.signals);
+    w.length("deadline", wait.deadline.fixed, wait.deadline.pointer);
+    w.text("on_deadline", wait.continue_on_deadline ? "continue" : "fail");
+  }
+  w.close('}');
+}
+
+void write_choices(Writer& w, std::string_view name, const std::vector<Choice>& choices,
+                   const std::vector<Step>& steps) {
+  w.key(name);
+  w.open('[');
+  for (const Choice& choice : choices) {
+    const Go& go = choice.go;
+    w.element();
+    w.open('{');
+    if (choice.when) w.raw("when", choice.when->text());
+    w.text("go", go.kind == Go::Kind::step ? steps[go.step].name : go.kind == Go::Kind::end ? "end" : "compensate");
+    if (go.output) write_template(w, "output", *go.output);
+    if (!go.code.empty())
+      w.raw("error", fmt::format(R"({{"code": {}, "message": {}}})", quote(go.code), quote(go.message)));
+    w.close('}');
+  }
+  w.close(']');
+}
+
+void write_step(Writer& w, const Step& step, const std::vector<Step>& steps) {
+  w.element();
+  w.open('{');
+  w.text("name", step.name);
+  if (step.when) w.raw("when", step.when->text());
+  if (!step.for_each.empty()) {
+    w.text("for_each", step.for_each);
+    w.raw("at_once", std::to_string(step.at_once));
+  }
+  if (step.wait_for) write_wait(w, *step.wait_for);
+  w.flag("pivot", step.pivot);
+  write_join(w, step);
   w.key("tasks");
   w.open('[');
-  for (const Task& task : step.tasks) write_task(w, task);
+  for (const Task& task : step.tasks) write_task(w, task, step);
   w.close(']');
-  w.raw("on_failure", R"([{"go": "compensate"}])");
+  write_choices(w, "next", step.next, steps);
+  write_choices(w, "on_failure", step.on_failure, steps);
   w.close('}');
 }
 
 void write_steps(Writer& w, const Definition& definition) {
   w.key("steps");
   w.open('[');
-  for (const Step& step : definition.steps) write_step(w, step);
+  for (const Step& step : definition.steps) write_step(w, step, definition.steps);
   w.close(']');
   if (definition.output) write_template(w, "output", *definition.output);
 }
 
 void write_table(Writer& w, const Definition& definition) {
   w.text("initial", definition.states[definition.initial].name);
-  w.raw("cycles", definition.cycles ? "true" : "false");
+  w.flag("cycles", definition.cycles);
   w.key("transitions");
   w.open('[');
   for (const Transition& row : definition.transitions) {

@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "schema/definition.h"
-#include "schema/definition_reader.h"
+#include "schema/definition_parse.h"
 
 namespace dta::schema {
 namespace {
@@ -30,24 +29,65 @@ void warn_of_settings(const std::string& at, const Retry& retry, const Timeouts&
         {at + "/timeouts/total", "the total is shorter than one attempt: it may end a task that still works"});
 }
 
-// Nothing can fail beside or after the only task of the last step, so that one needs no undo.
-bool others_may_fail(const Definition& d, std::size_t step) {
-  return d.steps[step].tasks.size() > 1 || d.steps[step].first_task + 1 < d.task_count;
+bool goes_back(const Choice& choice) {
+  return choice.go.kind == Go::Kind::compensate;
+}
+
+// Whether something may fail, or compensate, once this step is met.
+bool later_may_fail(const Definition& d, std::size_t step) {
+  const auto may_fail = [](const Step& s) {
+    return !s.tasks.empty() || s.wait_for || std::ranges::any_of(s.next, goes_back);
+  };
+  return std::ranges::any_of(d.steps[step].next, goes_back) ||
+         std::any_of(d.steps.begin() + static_cast<std::ptrdiff_t>(step) + 1, d.steps.end(), may_fail);
+}
+
+// Whether a task that is done may have to be undone: not the only one of a step after which nothing can fail, and not
+// once a pivot is passed, from where nothing goes back.
+bool may_be_undone(const Definition& d, std::size_t step, bool before_pivot) {
+  const Step& s = d.steps[step];
+  const bool beside = s.tasks.size() > 1 || !s.for_each.empty() || s.wait_for;
+  return before_pivot && (beside || (!s.pivot && later_may_fail(d, step)));
+}
+
+void warn_of_task(const Task& task, const std::string& at, std::vector<Fault>& found) {
+  Timeouts timeouts = task.timeouts;
+  // An attempt whose length comes from data cannot be compared.
+  if (!task.timeouts_from.attempt.empty()) timeouts.heartbeat = timeouts.total = Duration{0};
+  warn_of_settings(at, task.retry, timeouts, found);
+  if (task.undo) warn_of_settings(at + "/undo", task.undo->retry, task.undo->timeouts, found);
+  if (task.optional && !task.before.empty())
+    found.push_back({at + "/optional", "other tasks come after this optional one: when it fails they are withdrawn"});
+  if (task.external && task.timeouts.total.ms == 0 && task.timeouts_from.total.empty())
+    found.push_back({at, "an external task without a `total` timeout is waited for without end"});
+}
+
+void warn_of_step(const Definition& d, std::size_t i, bool before_pivot, std::vector<Fault>& found) {
+  const Step& step = d.steps[i];
+  const std::string at = fmt::format("/steps/{}", i);
+  if (step.wait_for && !step.wait_for->signals.empty() && !step.wait_for->deadline.present())
+    found.push_back({at + "/wait_for", d.expires_after.ms == 0
+                                           ? "the wait has no deadline, and the transaction never expires"
+                                           : "the wait has no deadline: only the transaction's expiry ends it"});
+  for (std::size_t j = 0; j < step.tasks.size(); ++j) {
+    const std::string task_at = fmt::format("{}/tasks/{}", at, j);
+    if (!step.tasks[j].undo && may_be_undone(d, i, before_pivot))
+      found.push_back({task_at, "the task has no undo: once done it cannot be undone"});
+    warn_of_task(step.tasks[j], task_at, found);
+  }
+  if (d.expires_after.ms != 0 && step.deadline.fixed > d.expires_after)
+    found.push_back({at + "/join/deadline", "the transaction expires before this deadline"});
+  if (d.expires_after.ms != 0 && step.wait_for && step.wait_for->deadline.fixed > d.expires_after)
+    found.push_back({at + "/wait_for/deadline", "the transaction expires before this deadline"});
+  for (std::size_t j = 0; j < step.on_failure.size(); ++j)
+    if (!before_pivot && goes_back(step.on_failure[j]))
+      found.push_back({fmt::format("{}/on_failure/{}/go", at, j),
+                       "every path here has passed a pivot: instead of compensating, an incident is raised"});
 }
 
 void warn_of_steps(const Definition& d, std::vector<Fault>& found) {
-  for (std::size_t i = 0; i < d.steps.size(); ++i) {
-    for (std::size_t j = 0; j < d.steps[i].tasks.size(); ++j) {
-      const Task& task = d.steps[i].tasks[j];
-      const std::string at = fmt::format("/steps/{}/tasks/{}", i, j);
-      if (!task.undo && others_may_fail(d, i))
-        found.push_back({at, "the task has no undo: once done it cannot be undone"});
-      warn_of_settings(at, task.retry, task.timeouts, found);
-      if (task.undo) warn_of_settings(at + "/undo", task.undo->retry, task.undo->timeouts, found);
-    }
-    if (d.expires_after.ms != 0 && d.steps[i].deadline.fixed > d.expires_after)
-      found.push_back({fmt::format("/steps/{}/join/deadline", i), "the transaction expires before this deadline"});
-  }
+  const auto entered = entries(d.steps);
+  for (std::size_t i = 0; i < d.steps.size(); ++i) warn_of_step(d, i, entered[i][0], found);
 }
 
 // States to be reached from `start` by `next`, which gives the states one step away.

@@ -1,5 +1,6 @@
 // Templates as published: which parts are taken as they are, which are pointers, and whether each pointer names
-// something that exists by then. A part without pointers in it stays one literal with the bytes it was written with.
+// something that exists by then (definition_parse_scope.cpp). A part without pointers in it stays one literal with the
+// bytes it was written with.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,18 +10,9 @@
 namespace dta::schema {
 namespace {
 
-// The first token of a pointer, and what is left behind it.
-std::string_view take_token(std::string_view& pointer) {
-  if (pointer.empty()) return {};
-  pointer.remove_prefix(1);
-  const std::string_view token = pointer.substr(0, pointer.find('/'));
-  pointer.remove_prefix(token.size());
-  return token;
-}
-
 class TemplateParser {
  public:
-  TemplateParser(const TemplateScope& scope, FaultList& faults) : scope_(scope), faults_(faults) {}
+  TemplateParser(const Scope& scope, FaultList& faults) : scope_(scope), faults_(faults) {}
 
   Template parse(JsonValue value, const std::string& pointer) {
     switch (value.kind()) {
@@ -46,7 +38,7 @@ class TemplateParser {
   Template parse_string(JsonValue value, const std::string& pointer) {
     std::string text = *value.string();
     if (!text.starts_with('/')) return literal(value);
-    check_pointer(text, pointer);
+    check_pointer(text, pointer, scope_, faults_);
     return {Template::Kind::pointer, std::move(text), {}, {}};
   }
 
@@ -110,46 +102,14 @@ class TemplateParser {
                                              : t.kind != Template::Kind::array;
   }
 
-  void check_pointer(std::string_view text, const std::string& pointer) {
-    if (!is_pointer(text))
-      return faults_.add(pointer,
-                         fmt::format("{} is no JSON Pointer: ~ is written ~0 and / inside a name ~1; text that "
-                                     "begins with / goes inside `$literal`",
-                                     shown(text)));
-    std::string_view rest = text;
-    const std::string_view root = take_token(rest);
-    if (root == "input") return;
-    if (root == "signals" || root == "item" || root == "index" || root == "tasks")
-      return faults_.add(pointer, unsupported(fmt::format("/{}", root)));
-    if (root != "steps")
-      return faults_.add(pointer,
-                         fmt::format("{} names nothing: a pointer begins with /input or /steps; text that begins "
-                                     "with / goes inside `$literal`",
-                                     shown(text)));
-    const std::string step(take_token(rest));
-    const auto known = scope_.steps.find(step);
-    if (known == scope_.steps.end())
-      return faults_.add(pointer, fmt::format("{} names step {}, which is not before {}; a template sees earlier steps "
-                                              "only",
-                                              shown(text), shown(step), scope_.place));
-    const std::string task(take_token(rest));
-    if (!known->second.contains(task))
-      return faults_.add(
-          pointer, fmt::format("{} names task {}, which step {} does not have", shown(text), shown(task), shown(step)));
-    const std::string_view field = take_token(rest);
-    if (field != "output")
-      faults_.add(pointer, fmt::format("{} must go on with /output: that is all a template sees of task {} of step {}",
-                                       shown(text), shown(task), shown(step)));
-  }
-
-  const TemplateScope& scope_;
+  const Scope& scope_;
   FaultList& faults_;
 };
 
 }  // namespace
 
-Template parse_template(JsonValue value, const std::string& pointer, const TemplateScope& scope, FaultList& faults) {
-  return TemplateParser(scope, faults).parse(value, pointer);
+Template parse_template(JsonValue value, const std::string& at, const Scope& scope, FaultList& faults) {
+  return TemplateParser(scope, faults).parse(value, at);
 }
 
 }  // namespace dta::schema
