@@ -14,6 +14,9 @@ class BitSet {
   BitSet() = default;
   explicit BitSet(std::size_t width) : words_((width + 63) / 64, 0) {}
 
+  // Room for `width` bits; never less than before. New bits are 0.
+  void widen(std::size_t width) { words_.resize(std::max(words_.size(), (width + 63) / 64), 0); }
+
   std::size_t word_count() const { return words_.size(); }
   std::uint64_t word(std::size_t i) const { return words_[i]; }
   void set_word(std::size_t i, std::uint64_t value) { words_[i] = value; }

@@ -116,8 +116,7 @@ struct Append {
   std::vector<Item> items;
 };
 
-using Command =
-    std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve, Signal,
-                 ReportExternal, Pause, Resume, Append>;
+using Command = std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve,
+                             Signal, ReportExternal, Pause, Resume, Append>;
 
 }  // namespace dta::engine

@@ -1,4 +1,6 @@
 // Compensation: strictly backwards step by step, in parallel inside a step (semantics section 6).
+#include <algorithm>
+
 #include "engine/decider.h"
 #include "schema/assert.h"
 
@@ -6,23 +8,13 @@ namespace dta::engine {
 
 using namespace schema;
 
-namespace {
-
-// A step's turn ends when each of its tasks is settled and each done or unknown one is undone, given up or has no undo.
+// Each of its tasks is settled, and each done or unknown one is undone, given up or has no undo.
 bool turn_ended(const Decider& d) {
-  const Step& step = d.m.step(d.s.step);
-  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-    const std::size_t flat = step.first_task + i;
-    const auto has = [&](TaskBit b) { return d.s.bits.test(d.m.bit(b, flat)); };
-    if (!has(TaskBit::settled)) return false;
-    if ((has(TaskBit::done) || has(TaskBit::unknown)) && step.tasks[i].undo && !has(TaskBit::undone) &&
-        d.s.tasks[flat].undo_status != UndoStatus::given_up)
-      return false;
-  }
+  const StepView step(d.m, d.s, d.s.step);
+  for (std::size_t slot = 0; slot < step.size(); ++slot)
+    if (!step.clean(slot)) return false;
   return true;
 }
-
-}  // namespace
 
 void begin_compensation(Decider& d, CompensationCause cause, std::string reason, std::string who) {
   DTA_ASSERT(d.s.phase == Phase::running);
@@ -32,31 +24,71 @@ void begin_compensation(Decider& d, CompensationCause cause, std::string reason,
 void judge_compensation(Decider& d) {
   while (d.s.phase == Phase::compensating && turn_ended(d)) {
     const std::size_t step = d.s.step;
-    d.emit(StepUndone{static_cast<std::uint16_t>(step)});
-    if (step == 0) d.emit(TransactionCompensated{not_undone(d, NotUndoneReason::no_undo)});
+    if (!d.s.bits.test(d.m.bit(StepBit::undone, step))) d.emit(StepUndone{static_cast<std::uint16_t>(step)});
+    if (d.s.step != step) continue;
+    // The last turn; an undo that a person ordered again may still be open in any step.
+    if (std::any_of(d.s.tasks.begin(), d.s.tasks.end(),
+                    [](const TaskState& t) { return t.undo_again && t.undo_status != UndoStatus::given_up; }))
+      return;
+    d.emit(TransactionCompensated{not_undone(d, NotUndoneReason::no_undo)});
   }
 }
 
 std::vector<NotUndone> not_undone(const Decider& d, NotUndoneReason reason) {
   std::vector<NotUndone> list;
   const bool everything = d.s.phase == Phase::compensating || reason == NotUndoneReason::terminated;
-  const Definition& definition = d.m.definition();
-  for (std::size_t s = 0; s < definition.steps.size(); ++s) {
-    if (!everything && (!d.m.leaves(s) || definition.steps[s].late_success == LateSuccess::ignore)) continue;
-    for (std::size_t i = 0; i < definition.steps[s].tasks.size(); ++i) {
-      const std::size_t flat = definition.steps[s].first_task + i;
-      const auto has = [&](TaskBit b) { return d.s.bits.test(d.m.bit(b, flat)); };
-      // At a termination a lease that is still open may have acted, and so may an earlier attempt that ended unknown.
+  for (std::size_t s = 0; s < d.m.definition().steps.size(); ++s) {
+    const StepView step(d.m, d.s, s);
+    // A step that failed is undone whole, also when the transaction goes on.
+    const bool failed = step.is(StepBit::failed);
+    if (!everything && !failed && (!d.m.leaves(s) || step.rules().late_success == LateSuccess::ignore)) continue;
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskState& t = step.task(slot);
+      // At a termination a lease that is still open may have acted, so may an earlier attempt that ended unknown, and
+      // what is outside.
       const bool may_have =
-          !has(TaskBit::settled) && (has(TaskBit::maybe) || d.s.tasks[flat].status == TaskStatus::leased);
-      if (!has(TaskBit::done) && !has(TaskBit::unknown) && !may_have) continue;
-      if (has(TaskBit::undone) || (!everything && has(TaskBit::counted))) continue;
-      const bool given_up = d.s.tasks[flat].undo_status == UndoStatus::given_up;
-      list.push_back(NotUndone{d.m.ref(s, i), given_up ? NotUndoneReason::given_up : reason});
+          !step.has(TaskBit::settled, slot) &&
+          (step.has(TaskBit::maybe, slot) || t.status == TaskStatus::leased || t.status == TaskStatus::outside);
+      if (!step.happened(slot) && !may_have) continue;
+      if (step.undone(slot) || (!everything && step.has(TaskBit::counted, slot))) continue;
+      const bool given_up = t.undo_status == UndoStatus::given_up;
+      list.push_back(NotUndone{step.ref(slot), given_up ? NotUndoneReason::given_up : reason});
     }
   }
   return list;
 }
+
+namespace {
+
+const char* legal_words(const State& state, IncidentKind kind) {
+  if (state.ended()) return "what is over can only be accepted";
+  switch (kind) {
+    case IncidentKind::undo_failed:
+      return "an undo that failed can be resolved by retry, force_done or give_up";
+    case IncidentKind::effect_after_undo:
+      return "an effect that came after its undo can be resolved by accept, or by retry, which orders the undo again";
+    case IncidentKind::pivot_unknown:
+      return "an unknown task of a pivot can be resolved by retry, force_done or force_failed";
+    case IncidentKind::step_failed:
+      return "a step that failed past the pivot can be resolved by retry or force_done; or terminate the transaction";
+    case IncidentKind::expired:
+      return "an expiry past the pivot can only be accepted; or terminate the transaction";
+  }
+  return "";
+}
+
+// Trying again helps only where tasks failed: not when the step could not be begun, or when its `next` said no.
+bool can_retry(const Decider& d, const Incident& incident) {
+  if (incident.kind != IncidentKind::step_failed || d.s.ended()) return true;
+  const StepView step(d.m, d.s, incident.task.step);
+  if (incident.code == "dta.deadline") return true;
+  for (std::size_t slot = 0; slot < step.size(); ++slot)
+    if (step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) && !step.has(TaskBit::skipped, slot))
+      return true;
+  return false;
+}
+
+}  // namespace
 
 Status resolve_incident(Decider& d, const Resolve& command) {
   if (command.incident == 0 || command.incident > d.s.incidents.size())
@@ -66,10 +98,15 @@ Status resolve_incident(Decider& d, const Resolve& command) {
   if (!incident.open)
     return refuse(ErrorCode::closed, "incident " + std::to_string(command.incident) + " was resolved before");
   if (!fits(d.s, incident, command.resolution))
-    return refuse(ErrorCode::illegal_event, command.resolution == IncidentResolution::accept
-                                                ? "an undo that failed can be resolved by retry, force_done or give_up"
-                                                : "what is over can only be accepted");
+    return refuse(ErrorCode::illegal_event, legal_words(d.s, incident.kind));
+  if (command.resolution == IncidentResolution::retry && !can_retry(d, incident))
+    return refuse(
+        ErrorCode::illegal_event,
+        "no task of the step failed, so there is nothing to try again: force_done, or terminate the transaction");
+  const IncidentKind kind = incident.kind;
+  const std::size_t step = incident.task.step;
   d.emit(IncidentResolved{command.incident, command.resolution, command.reason, command.who});
+  if (kind == IncidentKind::step_failed && command.resolution == IncidentResolution::force_done) force_step(d, step);
   judge(d);
   return {};
 }

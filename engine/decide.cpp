@@ -2,6 +2,9 @@
 // the state that it made. The themes are in step.cpp, task.cpp, compensation.cpp and table.cpp. Pure.
 #include "engine/decide.h"
 
+#include <algorithm>
+
+#include "engine/clocks.h"
 #include "engine/decider.h"
 #include "engine/evolve.h"
 #include "schema/assert.h"
@@ -54,8 +57,7 @@ struct Decide {
     event.input = d.attach(command.input);
     d.emit(std::move(event));
     if (definition.form == Form::steps) {
-      if (!definition.steps.empty()) enter_step(d, 0);
-      judge(d);
+      begin_steps(d);
     } else {
       begin_table(d);
     }
@@ -96,6 +98,13 @@ struct Decide {
       d.emit(TransactionTerminated{command.reason, command.who, {}});
       return {};
     }
+    if (d.s.bits.test(d.m.bit(TransactionBit::pivoted)))
+      return refuse(ErrorCode::past_pivot, "the pivot has passed: the transaction can only go on, or be terminated");
+    if (pivot_in_flight(d.m, d.s)) {
+      if (d.s.cancel) return refuse(ErrorCode::closed, "a cancellation already waits for the pivot to be decided");
+      d.emit(CancelRequested{command.reason, command.who});
+      return {};
+    }
     begin_compensation(d, CompensationCause::cancelled, command.reason, command.who);
     judge(d);
     return {};
@@ -107,6 +116,44 @@ struct Decide {
     return {};
   }
   Status operator()(const Resolve& command) const { return resolve_incident(d, command); }
+  Status operator()(const Signal& command) const {
+    const auto& declared = d.m.definition().signals;
+    if (!std::binary_search(declared.begin(), declared.end(), command.name))
+      return refuse(ErrorCode::unknown_signal, "the definition waits for no signal '" + command.name + "'");
+    if (d.s.phase != Phase::running || d.s.outcome_decided)
+      return refuse(ErrorCode::closed, "the transaction takes no signals any more: its outcome is decided");
+    SignalReceived event{command.name, command.signal_id, {}};
+    event.payload = d.attach(command.payload);
+    d.emit(std::move(event));
+    judge(d);
+    return {};
+  }
+  Status operator()(const ReportExternal& command) const {
+    if (command.expected && *command.expected != d.s.sequence) return wrong_sequence(d, *command.expected);
+    for (std::size_t i = 0; i < command.items.size(); ++i) {
+      const std::string place = command.items.size() == 1 ? "" : "event " + std::to_string(i) + ": ";
+      const TaskRef& ref = command.items[i].task;
+      if (!d.m.valid(d.s, ref) || !d.m.task(ref).external)
+        return refuse(ErrorCode::illegal_event, place + "there is no such external task");
+      const TaskStatus status = d.s.tasks[d.m.flat(d.s, ref)].status;
+      if (status == TaskStatus::not_entered || status == TaskStatus::blocked)
+        return refuse(ErrorCode::illegal_event, place + "the task's turn has not come");
+    }
+    report_external(d, command);
+    return {};
+  }
+  Status operator()(const Pause& command) const {
+    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has ended");
+    if (d.s.paused) return refuse(ErrorCode::illegal_event, "the transaction is already paused");
+    d.emit(TransactionPaused{command.reason, command.who});
+    return {};
+  }
+  Status operator()(const Resume& command) const {
+    if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has ended");
+    if (!d.s.paused) return refuse(ErrorCode::illegal_event, "the transaction is not paused");
+    d.emit(TransactionResumed{command.reason, command.who});
+    return {};
+  }
   Status operator()(const Append& command) const { return append(d, command); }
 };
 

@@ -24,9 +24,17 @@ struct Beat {
   Time at;
 };
 
+// What people have set for more than one transaction: since when its definition and which queues were paused. Events of
+// reserved transactions; the partition keeps them.
+struct Settings {
+  std::vector<Interval> definition;
+  std::map<std::string, std::vector<Interval>, std::less<>> queues;
+};
+
 struct Inputs {
   std::map<PayloadAt, std::string> payloads;  // what needs() asked for
   std::vector<Beat> beats;
+  const Settings* settings = nullptr;  // null: nothing was ever paused
 };
 
 // Bytes that the event `event` (index into Decision::events) names with `index`.
@@ -46,7 +54,7 @@ struct Decision {
 std::vector<PayloadAt> needs(const Machine& machine, const State& state, const Command& command);
 
 // Events get sequences state.sequence + 1, + 2, ... and recorded_at = now. Refusals: closed, past_pivot, stale_lease,
-// wrong_sequence, illegal_event, reserved_kind, task_not_found.
+// wrong_sequence, illegal_event, reserved_kind, unknown_signal, incident_not_found.
 schema::Result<Decision> decide(const Machine& machine, State& state, const Command& command, const Inputs& inputs,
                                 Time now);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/decide.h"
+#include "engine/step_view.h"
 
 namespace dta::engine {
 
@@ -30,15 +31,23 @@ class Decider {
 void hand_out(Decider& d, const HandOut& command);
 void report(Decider& d, const Report& command);
 void report_late(Decider& d, const ReportLate& command);
+void record_late(Decider& d, const schema::Attempt& attempt, const Outcome& outcome);
 void keep_heartbeat(Decider& d, const KeepHeartbeat& command);
 void fire_task_timers(Decider& d);
-// step.cpp: enters steps, judges joins, ends the transaction; calls compensation's judge when it has begun.
+void report_external(Decider& d, const ReportExternal& command);
+// step.cpp: judges joins, goes on, ends the transaction; calls compensation's judge when it has begun.
+void begin_steps(Decider& d);
 void judge(Decider& d);
-void enter_step(Decider& d, std::size_t step);
+void fail_entry(Decider& d, const Failure& failure);  // what the step needs from the data is not there
+void force_step(Decider& d, std::size_t step);        // a person says that its join is met
 void fire_step_timers(Decider& d);
+// entering.cpp
+void enter_step(Decider& d, std::size_t step);
+void ready_blocked(Decider& d, const StepView& step, std::size_t slot);  // what it comes after is over
 // compensation.cpp
 void begin_compensation(Decider& d, schema::CompensationCause cause, std::string reason, std::string who);
 void judge_compensation(Decider& d);
+bool turn_ended(const Decider& d);  // of the step whose undos run
 schema::Status resolve_incident(Decider& d, const Resolve& command);
 // What the terminal event names: what happened and should be undone, but is not. In a compensation or at a termination
 // (`reason` terminated) that is everything, else what a met join did not count.
@@ -46,6 +55,7 @@ std::vector<schema::NotUndone> not_undone(const Decider& d, schema::NotUndoneRea
 // table.cpp
 void begin_table(Decider& d);  // the initial state may be an end
 schema::Status append(Decider& d, const Append& command);
+schema::Status wrong_sequence(const Decider& d, Sequence expected);
 void expire_table(Decider& d);
 
 }  // namespace dta::engine

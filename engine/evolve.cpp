@@ -3,9 +3,10 @@
 #include "engine/evolve.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "engine/join.h"
 #include "engine/lifecycle.h"
+#include "engine/settle.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -16,10 +17,10 @@ using namespace schema;
 constexpr const char* kTotalRanOut = "the task's total timeout ran out";
 
 // Applies the values that stand beside the bits; the bits of the event itself were applied before.
-class Apply {
+class Apply : private Settler {
  public:
   Apply(const Machine& machine, State& state, Sequence sequence, Time at)
-      : m_(machine), s_(state), sequence_(sequence), at_(at) {}
+      : Settler(machine, state, sequence, at), m_(machine), s_(state), sequence_(sequence), at_(at) {}
 
   void operator()(const TransactionStarted& e) {
     const Definition& d = m_.definition();
@@ -35,37 +36,75 @@ class Apply {
     s_.input = place(e.input);
     s_.request_digest = e.request_digest;
     s_.entered_at.resize(d.steps.size());
-    s_.tasks.resize(d.task_count);
+    s_.tasks.resize(m_.static_tasks());
     if (d.form == Form::table) {
       s_.table_state = d.initial;
       s_.bits.set(m_.state_bit(d.initial));
     }
   }
   void operator()(const StepEntered& e) {
+    const Step& step = m_.step(e.step);
     s_.step = e.step;
     s_.entered_at[e.step] = at_;
-    const Step& step = m_.step(e.step);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      TaskState& t = s_.tasks[step.first_task + i];
-      t.status = TaskStatus::ready;
-      t.first_ready = t.at = at_;
-    }
-    for (const ResolvedInput& resolved : e.inputs)
-      s_.tasks[step.first_task + resolved.task].input = place(resolved.input);
+    if (s_.failure.has_step) s_.handled.push_back(std::exchange(s_.failure, {}));
+    s_.clocks = clocks_of(step, e);
+    if (!step.for_each.empty()) spread(e.step, e.instances);
+    for (const ResolvedInput& i : e.inputs) task(TaskRef{e.step, i.task, i.instance}).input = place(i.input);
+    for (const ResolvedTimeouts& own : e.timeouts) keep_timeouts(own);
+    for (const TaskRef& ref : e.skipped) settle(ref, TaskBit::skipped, {}, {});
+    const Block block = m_.block(s_, e.step);
+    for (std::uint32_t instance = 0; instance < block.instances; ++instance)
+      for (std::uint16_t i = 0; i < block.tasks; ++i) {
+        const TaskRef ref{e.step, i, instance};
+        if (task(ref).status == TaskStatus::settled) continue;
+        if (e.unresolved || !step.tasks[i].after.empty())
+          task(ref).status = TaskStatus::blocked;
+        else
+          make_ready(ref);
+      }
+    if (!e.unresolved) consume_signals();
+  }
+  void operator()(const StepSkipped&) {}
+  void operator()(const TaskReady& e) {
+    if (e.input.present()) task(e.task).input = place(e.input);
+    if (e.timeouts) keep_timeouts(*e.timeouts);
+    make_ready(e.task);
+  }
+  void operator()(const TaskSkipped& e) { task(e.task).status = TaskStatus::settled; }
+  void operator()(const SignalReceived& e) {
+    s_.signals.push_back(KeptSignal{e.name, e.signal_id, place(e.payload), KeptSignal::kKept});
+    const StepView step(m_, s_, s_.step);
+    if (step.is(StepBit::entered) && !step.is(StepBit::met) && !step.is(StepBit::failed) && !step.is(StepBit::waited))
+      consume_signals();
+  }
+  void operator()(const WaitEnded&) {}
+  void operator()(const CancelRequested& e) { s_.cancel = Asked{e.reason, e.who}; }
+  void operator()(const TransactionPaused&) {
+    s_.paused = true;
+    s_.pauses.push_back({at_, Time::never()});
+  }
+  void operator()(const TransactionResumed&) {
+    s_.paused = false;
+    s_.pauses.back().to = at_;
   }
   void operator()(const StepMet& e) {
-    const Step& step = m_.step(e.step);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i)
-      if (has(TaskBit::done, step.first_task + i)) set(TaskBit::counted, step.first_task + i);
-    if (step.leftover != Leftover::keep) stop_open_tasks(e.step);
+    s_.route = e.route;
+    s_.cancel.reset();
+    const StepView step(m_, s_, e.step);
+    for (std::size_t slot = 0; slot < step.size(); ++slot)
+      if (step.has(TaskBit::done, slot)) set(TaskBit::counted, step.ref(slot));
+    if (step.rules().leftover != Leftover::keep) stop_open_tasks(e.step);
   }
   void operator()(const OutcomeDecided& e) {
     s_.outcome_decided = true;
     s_.output = place(e.output);
   }
   void operator()(const StepFailed& e) {
+    s_.route = e.route;
     // What the event names is what decided: a deadline may end a drain that an earlier failure began.
-    s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message};
+    const PayloadAt details =
+        e.has_task && s_.failure.has_task && s_.failure.task == e.task ? s_.failure.details : PayloadAt{};
+    s_.failure = Failure{true, e.has_task, e.has_task ? e.task : TaskRef{e.step, 0, 0}, e.code, e.message, details};
     stop_open_tasks(e.step);
   }
   void operator()(const TaskLeased& e) {
@@ -83,23 +122,25 @@ class Apply {
   void operator()(const TaskCompleted& e) {
     end_lease(e.attempt);
     TaskState& t = task(e.attempt.task);
+    t.error_code.clear();
     if (e.attempt.action == Action::undo) {
       t.undo_status = UndoStatus::done;
+      t.undo_again = false;
       t.undo_found = e.found;
-      t.error_code.clear();
       return;
     }
     t.output = place(e.output);
-    t.error_code.clear();
     t.status = TaskStatus::settled;
     // What a met join keeps running counts as done; anything else that comes after it is late.
     const std::size_t step = e.attempt.task.step;
     if (m_.step(step).leftover == Leftover::keep && s_.bits.test(m_.bit(StepBit::met, step)))
-      set(TaskBit::counted, m_.flat(e.attempt.task));
+      set(TaskBit::counted, e.attempt.task);
   }
   void operator()(const TaskFailed& e) {
     end_lease(e.attempt);
-    task(e.attempt.task).error_code = e.code;
+    TaskState& t = task(e.attempt.task);
+    t.error_code = e.code;
+    if (e.attempt.action == Action::perform) t.details = place(e.details);
     attempt_ended(e.attempt, e.retry_at, e.code, e.message);
   }
   void operator()(const TaskReleased& e) {
@@ -108,18 +149,22 @@ class Apply {
     if (e.attempt.action == Action::undo) {
       --t.undo_attempt;
       t.undo_status = UndoStatus::ready;
+      t.undo_since = at_;
       t.undo_at = e.not_before;
       return;
     }
     --t.attempt;
     t.status = TaskStatus::ready;
+    t.since = at_;
     t.at = e.not_before;
     // Before its join is decided, only its total timeout asks a task to stop.
     if (stopped) settle_without_success(e.attempt.task, t.error_code, kTotalRanOut);
   }
   void operator()(const AttemptTimedOut& e) {
     end_lease(e.attempt);
-    task(e.attempt.task).error_code = "dta.timeout";
+    TaskState& t = task(e.attempt.task);
+    t.error_code = "dta.timeout";
+    if (e.attempt.action == Action::perform) t.details = {};
     attempt_ended(e.attempt, e.retry_at, "dta.timeout",
                   e.reason == LeaseEnd::heartbeat ? "the worker's heartbeat stopped"
                                                   : "the worker gave no result within the attempt timeout");
@@ -134,7 +179,8 @@ class Apply {
         if (lease.task == e.task && lease.action == Action::perform) lease.stop_asked = true;
       return;
     }
-    settle_without_success(e.task, "dta.timeout", message, TaskBit::failed);
+    if (t.status == TaskStatus::outside) set(TaskBit::maybe, e.task);
+    settle_without_success(e.task, "dta.timeout", message, {}, TaskBit::failed);
   }
   void operator()(const HeartbeatRecorded& e) { task(e.attempt.task).heartbeat = place(e.detail); }
   void operator()(const LateResult&) {}
@@ -143,11 +189,17 @@ class Apply {
     s_.cause = e.cause;
     s_.reason = e.reason;
     s_.who = e.who;
+    s_.cancel.reset();
+    if (e.cause == CompensationCause::decided && s_.route.choice != kNoChoice) {
+      const Go& go = m_.step(s_.step).next[s_.route.choice].go;
+      s_.failure = Failure{true, false, TaskRef{s_.step, 0, 0}, e.reason, go.message, {}};
+    }
     for (std::size_t step = 0; step <= s_.step; ++step)
       if (step == s_.step || m_.leaves(step)) stop_open_tasks(step);
+    go_back();
   }
-  void operator()(const StepUndone& e) {
-    if (e.step > 0) s_.step = static_cast<std::uint16_t>(e.step - 1);
+  void operator()(const StepUndone&) {
+    if (s_.phase == Phase::compensating) go_back();
   }
   void operator()(const TransactionCompleted& e) {
     if (!s_.outcome_decided) s_.output = place(e.output);
@@ -167,24 +219,23 @@ class Apply {
   }
   void operator()(const IncidentRaised& e) {
     s_.incidents.push_back(Incident{e.number, e.kind, e.task, e.code, e.message, true});
+    if (e.kind == IncidentKind::expired) s_.expires_at = Time::never();
   }
   void operator()(const IncidentResolved& e) {
     Incident& incident = s_.incidents[e.number - 1];
     incident.open = false;
-    if (incident.kind != IncidentKind::undo_failed) return;
-    TaskState& t = task(incident.task);
-    switch (e.resolution) {
-      case IncidentResolution::retry:
-        t.undo_status = UndoStatus::ready;
-        t.undo_at = at_;
+    switch (incident.kind) {
+      case IncidentKind::undo_failed:
+        return undo_resolved(incident.task, e.resolution);
+      case IncidentKind::effect_after_undo:
+        if (e.resolution == IncidentResolution::retry) undo_again(incident.task);
         return;
-      case IncidentResolution::force_done:
-        set(TaskBit::undone, m_.flat(incident.task));
-        t.undo_status = UndoStatus::done;
+      case IncidentKind::pivot_unknown:
+        return pivot_resolved(incident, e.resolution);
+      case IncidentKind::step_failed:
+        if (e.resolution == IncidentResolution::retry) step_again(incident.task.step);
         return;
-      case IncidentResolution::give_up:
-      case IncidentResolution::accept:  // after the end
-        t.undo_status = UndoStatus::given_up;
+      case IncidentKind::expired:
         return;
     }
   }
@@ -195,42 +246,52 @@ class Apply {
   }
   void operator()(const DefinitionPublished&) {}
 
-  // Undos become ready as soon as they are due and their tasks have settled: those of the step whose turn it is in a
-  // compensation, and at any time after a met join those of tasks that it did not count.
-  void ready_undos() {
-    if (s_.form != Form::steps || s_.phase == Phase::none || s_.ended() || m_.definition().steps.empty()) return;
-    for (std::size_t index = 0; index <= s_.step; ++index) {
-      const bool turn = s_.phase == Phase::compensating && index == s_.step;
-      const bool late = s_.phase == Phase::running && m_.leaves(index) && s_.bits.test(m_.bit(StepBit::met, index)) &&
-                        m_.step(index).late_success == LateSuccess::compensate;
-      if (turn || late) ready_undos_of(index, turn);
-    }
-  }
+  using Settler::ready_undos;
 
  private:
-  bool has(TaskBit b, std::size_t flat) const { return s_.bits.test(m_.bit(b, flat)); }
-  void set(TaskBit b, std::size_t flat) { s_.bits.set(m_.bit(b, flat)); }
-
-  void ready_undos_of(std::size_t index, bool counted_too) {
-    const Step& step = m_.step(index);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      const std::size_t flat = step.first_task + i;
-      TaskState& t = s_.tasks[flat];
-      const bool happened =
-          has(TaskBit::unknown, flat) || (has(TaskBit::done, flat) && (counted_too || !has(TaskBit::counted, flat)));
-      if (!happened || !step.tasks[i].undo || t.undo_status != UndoStatus::idle) continue;
-      set(TaskBit::undo_due, flat);
-      t.undo_status = UndoStatus::ready;
-      t.undo_at = at_;
-    }
+  static StepClocks clocks_of(const Step& step, const StepEntered& e) {
+    const auto length = [](const std::optional<Duration>& resolved, const Length& given) {
+      return resolved ? *resolved : given.fixed.ms > 0 ? given.fixed : kNone;
+    };
+    StepClocks clocks;
+    clocks.deadline = length(e.deadline, step.deadline);
+    if (!step.wait_for) return clocks;
+    if (step.wait_for->signals.empty()) clocks.wait = e.wait ? *e.wait : step.wait_for->duration.fixed;
+    clocks.wait_deadline = length(e.wait_deadline, step.wait_for->deadline);
+    return clocks;
   }
 
-  TaskState& task(const TaskRef& ref) { return s_.tasks[m_.flat(ref)]; }
-  PayloadAt place(const PayloadRef& ref) const {
-    return ref.present() ? PayloadAt{sequence_, ref.index, ref.size} : PayloadAt{};
+  // In order of their tasks; those of an epoch before are replaced.
+  void keep_timeouts(const ResolvedTimeouts& own) {
+    auto at = std::lower_bound(s_.own_timeouts.begin(), s_.own_timeouts.end(), own,
+                               [](const ResolvedTimeouts& a, const ResolvedTimeouts& b) { return a.task < b.task; });
+    if (at == s_.own_timeouts.end() || at->task != own.task) at = s_.own_timeouts.insert(at, own);
+    *at = own;
   }
 
+  void spread(std::uint16_t step, std::uint32_t instances) {
+    const auto bits = std::max<std::size_t>(m_.width(), s_.spreads.empty() ? 0 : end_of(s_.spreads.back()));
+    s_.spreads.push_back(
+        Spread{step, instances, static_cast<std::uint32_t>(s_.tasks.size()), static_cast<std::uint32_t>(bits)});
+    s_.tasks.resize(s_.tasks.size() + std::size_t{instances} * m_.step(step).tasks.size());
+    s_.bits.widen(end_of(s_.spreads.back()));
+  }
+  std::size_t end_of(const Spread& spread) const {
+    return spread.first_bit + kTaskBits * spread.instances * m_.step(spread.step).tasks.size();
+  }
+
+  // The turn goes to the step entered last that is not undone yet.
+  void go_back() {
+    for (std::size_t step = s_.step + std::size_t{1}; step-- > 0;)
+      if (s_.bits.test(m_.bit(StepBit::entered, step)) && !s_.bits.test(m_.bit(StepBit::undone, step))) {
+        s_.step = static_cast<std::uint16_t>(step);
+        return;
+      }
+  }
+
+  // What an external participant reports has no lease.
   Lease end_lease(const Attempt& attempt) {
+    if (!attempt.lease) return {};
     const auto it =
         std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
     DTA_ASSERT(it != s_.leases.end() && it->task == attempt.task && it->action == attempt.action);
@@ -243,56 +304,75 @@ class Apply {
     TaskState& t = task(attempt.task);
     if (attempt.action == Action::undo) {
       t.undo_status = retry_at == Time::never() ? UndoStatus::incident : UndoStatus::ready;
+      t.undo_since = at_;
       t.undo_at = retry_at;
       return;
     }
     t.status = TaskStatus::ready;
+    t.since = at_;
     t.at = retry_at;
-    if (retry_at == Time::never()) settle_without_success(attempt.task, code, message);
+    if (retry_at == Time::never()) settle_without_success(attempt.task, code, message, t.details);
   }
 
-  // The outcome over all attempts: unknown if any attempt ended unknown, else failed if any was handed out, else
-  // `or_else`.
-  void settle_without_success(const TaskRef& ref, const std::string& code, const std::string& message,
-                              TaskBit or_else = TaskBit::withdrawn) {
-    const std::size_t flat = m_.flat(ref);
-    const TaskBit outcome = has(TaskBit::maybe, flat)       ? TaskBit::unknown
-                            : has(TaskBit::requested, flat) ? TaskBit::failed
-                                                            : or_else;
-    set(outcome, flat);
-    set(TaskBit::settled, flat);
-    s_.tasks[flat].status = TaskStatus::settled;
-    // The failure that decides is the one that puts the need out of reach, also when siblings drain before it is
-    // judged.
-    if (outcome != TaskBit::withdrawn && s_.phase == Phase::running && !s_.failure.has_step &&
-        !s_.bits.test(m_.bit(StepBit::met, ref.step)) && !reachable(m_, s_.bits, ref.step))
-      s_.failure = Failure{true, true, ref, code, message};
-  }
-
-  // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to
-  // stop.
-  void stop_open_tasks(std::size_t index) {
-    const Step& step = m_.step(index);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      TaskState& t = s_.tasks[step.first_task + i];
-      if (t.status == TaskStatus::ready) settle_without_success(m_.ref(index, i), t.error_code, "stopped");
+  void undo_resolved(const TaskRef& ref, IncidentResolution resolution) {
+    TaskState& t = task(ref);
+    switch (resolution) {
+      case IncidentResolution::retry:
+        t.undo_status = UndoStatus::ready;
+        t.undo_since = t.undo_at = at_;
+        return;
+      case IncidentResolution::force_done:
+        set(TaskBit::undone, ref);
+        t.undo_status = UndoStatus::done;
+        t.undo_again = false;
+        return;
+      default:  // give_up; after the end also accept
+        t.undo_status = UndoStatus::given_up;
+        return;
     }
-    for (Lease& lease : s_.leases)
-      if (lease.action == Action::perform && lease.task.step == index) lease.stop_asked = true;
   }
 
-  // Nobody is waited for any more: a lease that was open may have acted, and what its worker still sends is late. An
-  // undo that was under way is not acknowledged, and is handed out no more.
-  void settle_everything() {
-    for (const Lease& lease : s_.leases)
-      if (lease.action == Action::perform) {
-        set(TaskBit::maybe, m_.flat(lease.task));
-        s_.tasks[m_.flat(lease.task)].status = TaskStatus::ready;
-      }
-    s_.leases.clear();
-    for (std::size_t step = 0; step < m_.definition().steps.size(); ++step) stop_open_tasks(step);
-    for (TaskState& t : s_.tasks)
-      if (t.undo_status == UndoStatus::ready || t.undo_status == UndoStatus::leased) t.undo_status = UndoStatus::idle;
+  void undo_again(const TaskRef& ref) {
+    TaskState& t = task(ref);
+    ++t.order;
+    t.undo_again = true;
+    t.undo_attempt = 0;
+    t.undo_status = UndoStatus::ready;
+    t.undo_since = t.undo_at = at_;
+  }
+
+  void pivot_resolved(const Incident& incident, IncidentResolution resolution) {
+    TaskState& t = task(incident.task);
+    if (t.status != TaskStatus::held) return;  // the transaction has ended
+    if (resolution == IncidentResolution::retry) {
+      t.status = TaskStatus::ready;
+      t.since = t.at = at_;
+    } else {
+      settle(incident.task, resolution == IncidentResolution::force_done ? TaskBit::done : TaskBit::failed,
+             incident.code, incident.message);
+    }
+  }
+
+  // A new epoch: the tasks of the step that were not done begin anew, and so do its clocks.
+  void step_again(std::uint16_t index) {
+    const StepView step(m_, s_, index);
+    ++s_.epoch;
+    s_.failure = {};
+    s_.entered_at[index] = at_;
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskRef ref = step.ref(slot);
+      if (!step.has(TaskBit::settled, slot) || step.has(TaskBit::done, slot) || step.has(TaskBit::skipped, slot))
+        continue;
+      for (std::size_t plane = 0; plane < kTaskBits; ++plane)
+        s_.bits.reset(step.block().bit(static_cast<TaskBit>(plane), slot));
+      TaskState& t = task(ref);
+      t.attempt = 0;
+      t.undo_status = UndoStatus::idle;
+      if (step.rules(slot).after.empty())
+        make_ready(ref);
+      else
+        t.status = TaskStatus::blocked;
+    }
   }
 
   void end(Phase phase) {
@@ -312,77 +392,13 @@ class Apply {
 void evolve(const Machine& machine, State& state, const RecordedEvent& event) {
   DTA_ASSERT(event.sequence == state.sequence.next());
   if (state.bits.word_count() == 0) state.bits = BitSet(machine.width());
-  const Masks masks = masks_of(machine, event.event);
+  const Masks masks = masks_of(machine, state, event.event);
   DTA_ASSERT(legal(state.bits, masks));
   apply(state.bits, masks);
   Apply applier(machine, state, event.sequence, event.recorded_at);
   std::visit([&](const auto& e) { applier(e); }, event.event);
   applier.ready_undos();
   state.sequence = event.sequence;
-}
-
-Status check(const Machine& machine, const State& state, const RecordedEvent& event) {
-  if (event.sequence != state.sequence.next())
-    return refuse(ErrorCode::illegal_event, "the sequence does not follow the one before it");
-  const BitSet empty(machine.width());
-  const BitSet& bits = state.bits.word_count() == 0 ? empty : state.bits;
-  const auto place_is_valid = [&](const auto& e) {
-    if constexpr (requires { e.attempt.task; }) {
-      return machine.valid(e.attempt.task);
-    } else if constexpr (requires { e.task.instance; }) {
-      if constexpr (requires { e.has_task; })
-        return e.step < machine.definition().steps.size() && (!e.has_task || machine.valid(e.task));
-      return machine.valid(e.task);
-    } else if constexpr (requires { e.transition; }) {
-      const auto& transitions = machine.definition().transitions;
-      return e.transition < transitions.size() && transitions[e.transition].from == e.from &&
-             transitions[e.transition].to == e.to;
-    } else if constexpr (requires { e.inputs; }) {
-      return e.step < machine.definition().steps.size() &&
-             std::all_of(
-                 e.inputs.begin(), e.inputs.end(),
-                 [&](const ResolvedInput& i) { return machine.valid(TaskRef{e.step, i.task, i.instance}); });
-    } else if constexpr (requires { e.step; }) {
-      return e.step < machine.definition().steps.size();
-    } else if constexpr (requires { e.cause; } || std::is_same_v<std::decay_t<decltype(e)>, OutcomeDecided>) {
-      return !machine.definition().steps.empty();  // without steps nothing can be compensated or left over
-    } else {
-      return true;
-    }
-  };
-  const std::string kind(to_string(kind_of(event.event)));
-  if (std::holds_alternative<DefinitionPublished>(event.event))
-    return refuse(ErrorCode::illegal_event, kind + " belongs into a reserved transaction");
-  if (!std::visit(place_is_valid, event.event))
-    return refuse(ErrorCode::illegal_event,
-                  kind + " names a step, task or transition that the definition does not have");
-  if (!legal(bits, masks_of(machine, event.event)))
-    return refuse(ErrorCode::illegal_event, kind + " is not legal in this state");
-  const auto* resolved = std::get_if<IncidentResolved>(&event.event);
-  if (resolved != nullptr && (resolved->number == 0 || resolved->number > state.incidents.size() ||
-                              !state.incidents[resolved->number - 1].open))
-    return refuse(ErrorCode::illegal_event, kind + " names an incident that is not open");
-  if (resolved != nullptr && !fits(state, state.incidents[resolved->number - 1], resolved->resolution))
-    return refuse(ErrorCode::illegal_event, kind + " says what cannot be said of this incident");
-  const auto* undone = std::get_if<StepUndone>(&event.event);
-  if (undone != nullptr && undone->step != state.step)
-    return refuse(ErrorCode::illegal_event, kind + " is out of order: compensation goes backwards step by step");
-  const auto lease_fits = [&](const auto& e) {
-    using E = std::decay_t<decltype(e)>;
-    if constexpr (std::is_same_v<E, TaskLeased>) {
-      const TaskState& t = state.tasks[machine.flat(e.task)];
-      return e.action == Action::undo ? t.undo_status == UndoStatus::ready : t.status == TaskStatus::ready;
-    } else if constexpr (requires { e.attempt.lease; } && !std::is_same_v<E, LateResult>) {
-      const Lease* lease = state.lease(e.attempt.lease);
-      return lease != nullptr && lease->task == e.attempt.task && lease->action == e.attempt.action;
-    } else {
-      return true;
-    }
-  };
-  if (!std::visit(lease_fits, event.event))
-    return refuse(ErrorCode::illegal_event,
-                  kind + " hands out a task that is not ready, or answers a lease that is not open");
-  return {};
 }
 
 }  // namespace dta::engine

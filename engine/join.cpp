@@ -1,5 +1,8 @@
-// Counting of joins (join.h): popcounts over the planes of a step, or sums of weights. Pure.
+// Counting of joins (join.h): popcounts over the planes of a step, or sums over its tasks where they weigh or follow
+// each other. Pure.
 #include "engine/join.h"
+
+#include <cmath>
 
 namespace dta::engine {
 
@@ -7,55 +10,76 @@ using schema::Need;
 
 namespace {
 
-// Tasks of the step that have the bit, each counted as 1 or by its weight.
-std::uint64_t sum(const Machine& m, const BitSet& bits, TaskBit bit, std::size_t step) {
-  if (m.step(step).need.kind != Need::Kind::weight) return m.count(bits, bit, step);
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < m.step(step).tasks.size(); ++i)
-    if (bits.test(m.bit(bit, m.step(step).first_task + i))) total += m.step(step).tasks[i].weight;
+struct Sums {
+  std::uint64_t present = 0, done = 0, lost = 0;  // of the tasks that count, in pieces or by weight
+};
+
+Sums sums(const StepView& step) {
+  if (step.rules().need.kind != Need::Kind::weight && !step.rules().ordered()) {
+    const std::uint64_t done = step.count(TaskBit::done), skipped = step.count(TaskBit::skipped);
+    return {step.size() - skipped, done, step.count(TaskBit::settled) - done - skipped};
+  }
+  Sums total;
+  for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    const schema::Task& rules = step.rules(slot);
+    if (!rules.before.empty() || step.has(TaskBit::skipped, slot)) continue;
+    const std::uint64_t amount = step.rules().need.kind == Need::Kind::weight ? rules.weight : 1;
+    total.present += amount;
+    if (step.has(TaskBit::done, slot))
+      total.done += amount;
+    else if (step.has(TaskBit::settled, slot))
+      total.lost += amount;
+  }
   return total;
 }
 
-std::uint64_t sum_of_all(const Machine& m, std::size_t step) {
-  if (m.step(step).need.kind != Need::Kind::weight) return m.step(step).tasks.size();
-  std::uint64_t total = 0;
-  for (const schema::Task& task : m.step(step).tasks) total += task.weight;
-  return total;
+std::uint64_t amount_of(const Need& need, std::uint64_t present) {
+  if (need.kind != Need::Kind::share) return need.amount;
+  // The product of a share like 0.4 and a count may lie a hair above the whole number that is meant.
+  return static_cast<std::uint64_t>(std::ceil(need.share * static_cast<double>(present) - 1e-9));
+}
+
+bool nothing_there(const StepView& step) {
+  return step.count(TaskBit::skipped) == step.size();
+}
+
+bool all_settled(const StepView& step) {
+  return step.count(TaskBit::settled) == step.size();
 }
 
 // A task that "all" cannot do without has settled without being done.
-bool required_task_lost(const Machine& m, const BitSet& bits, std::size_t step) {
-  const schema::Step& s = m.step(step);
-  if (m.count(bits, TaskBit::settled, step) == m.count(bits, TaskBit::done, step)) return false;
-  for (std::size_t i = 0; i < s.tasks.size(); ++i) {
-    const std::size_t flat = s.first_task + i;
-    if (!s.tasks[i].optional && bits.test(m.bit(TaskBit::settled, flat)) && !bits.test(m.bit(TaskBit::done, flat)))
+bool required_task_lost(const StepView& step) {
+  if (step.count(TaskBit::settled) == step.count(TaskBit::done) + step.count(TaskBit::skipped)) return false;
+  for (std::size_t slot = 0; slot < step.size(); ++slot)
+    if (!step.rules(slot).optional && step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) &&
+        !step.has(TaskBit::skipped, slot))
       return true;
-  }
   return false;
 }
 
 }  // namespace
 
-bool reachable(const Machine& m, const BitSet& bits, std::size_t step) {
-  if (m.step(step).need.kind == Need::Kind::all) return !required_task_lost(m, bits, step);
-  const std::uint64_t lost = sum(m, bits, TaskBit::settled, step) - sum(m, bits, TaskBit::done, step);
-  return sum_of_all(m, step) - lost >= m.step(step).need.amount;
+bool reachable(const StepView& step) {
+  const Need& need = step.rules().need;
+  if (need.kind == Need::Kind::all) return !required_task_lost(step);
+  if (nothing_there(step)) return true;
+  const Sums total = sums(step);
+  return total.present - total.lost >= amount_of(need, total.present);
 }
 
-bool enough(const Machine& m, const BitSet& bits, std::size_t step) {
-  if (m.step(step).need.kind == Need::Kind::all)
-    return m.count(bits, TaskBit::settled, step) == m.step(step).tasks.size() && !required_task_lost(m, bits, step);
-  return sum(m, bits, TaskBit::done, step) >= m.step(step).need.amount;
+bool enough(const StepView& step) {
+  const Need& need = step.rules().need;
+  if (need.kind == Need::Kind::all) return all_settled(step) && !required_task_lost(step);
+  if (nothing_there(step)) return true;
+  const Sums total = sums(step);
+  return total.done >= amount_of(need, total.present);
 }
 
-Verdict judge_join(const Machine& m, const BitSet& bits, std::size_t step) {
-  const schema::Step& s = m.step(step);
-  const bool all_settled = m.count(bits, TaskBit::settled, step) == s.tasks.size();
-  if (enough(m, bits, step))
-    return s.leftover == schema::Leftover::drain && !all_settled ? Verdict::open : Verdict::met;
-  if (reachable(m, bits, step)) return Verdict::open;
-  return s.siblings == schema::Siblings::drain && !all_settled ? Verdict::open : Verdict::failed;
+Verdict judge_join(const StepView& step) {
+  if (enough(step))
+    return step.rules().leftover == schema::Leftover::drain && !all_settled(step) ? Verdict::open : Verdict::met;
+  if (reachable(step)) return Verdict::open;
+  return step.rules().siblings == schema::Siblings::drain && !all_settled(step) ? Verdict::open : Verdict::failed;
 }
 
 }  // namespace dta::engine

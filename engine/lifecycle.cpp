@@ -13,7 +13,7 @@ using namespace schema;
 // Collects the bits of one row.
 class Row {
  public:
-  explicit Row(const Machine& machine) : machine_(machine) {}
+  Row(const Machine& machine, const State& state) : machine_(machine), state_(state) {}
 
   template <class... Place>
   Row& needs(auto bit, Place... place) {
@@ -40,35 +40,61 @@ class Row {
     mask.push_back(static_cast<std::uint32_t>(machine_.bit(bit, place...)));
     return *this;
   }
+  Row& add(Mask& mask, TaskBit bit, const TaskRef& task) {
+    mask.push_back(static_cast<std::uint32_t>(machine_.bit(state_, bit, task)));
+    return *this;
+  }
 
   const Machine& machine_;
+  const State& state_;
   Masks masks_;
 };
 
 struct RowOf {
   const Machine& machine;
+  const State& state;
+
+  // What only a transaction does that still goes forward.
+  Row forward() const {
+    Row row(machine, state);
+    row.needs(TransactionBit::started).forbids(TransactionBit::compensating).forbids(TransactionBit::decided).open();
+    return row;
+  }
+  // A step is left when its join was met, or when it failed and was undone.
+  void way_from_current(Row& row) const {
+    if (!state.bits.test(machine.bit(StepBit::entered, state.step))) return;
+    const bool failed = state.bits.test(machine.bit(StepBit::failed, state.step));
+    row.needs(failed ? StepBit::undone : StepBit::met, std::size_t{state.step});
+  }
 
   Masks operator()(const TransactionStarted&) const {
-    return Row(machine).forbids(TransactionBit::started).sets(TransactionBit::started).take();
+    return Row(machine, state).forbids(TransactionBit::started).sets(TransactionBit::started).take();
   }
   Masks operator()(const StepEntered& e) const {
-    Row row(machine);
-    row.needs(TransactionBit::started).forbids(TransactionBit::compensating).open().forbids(StepBit::entered, e.step);
-    if (e.step > 0) row.needs(StepBit::met, static_cast<std::size_t>(e.step) - 1);
+    Row row = forward();
+    row.forbids(StepBit::entered, e.step).forbids(StepBit::skipped, e.step);
+    way_from_current(row);
     return row.sets(StepBit::entered, e.step).take();
   }
+  Masks operator()(const StepSkipped& e) const {
+    Row row = forward();
+    row.forbids(StepBit::entered, e.step).forbids(StepBit::skipped, e.step);
+    way_from_current(row);
+    return row.sets(StepBit::skipped, e.step).take();
+  }
   Masks operator()(const StepMet& e) const {
-    return Row(machine)
-        .open()
+    Row row(machine, state);
+    row.open()
         .needs(StepBit::entered, e.step)
         .forbids(StepBit::failed, e.step)
         .forbids(StepBit::met, e.step)
         .forbids(TransactionBit::compensating)
-        .sets(StepBit::met, e.step)
-        .take();
+        .sets(StepBit::met, e.step);
+    if (machine.step(e.step).pivot) row.sets(TransactionBit::pivoted);
+    return row.take();
   }
   Masks operator()(const StepFailed& e) const {
-    return Row(machine)
+    return Row(machine, state)
         .open()
         .needs(StepBit::entered, e.step)
         .forbids(StepBit::failed, e.step)
@@ -78,100 +104,127 @@ struct RowOf {
         .take();
   }
   Masks operator()(const TaskLeased& e) const {
-    const std::size_t task = machine.flat(e.task);
-    Row row(machine);
+    Row row(machine, state);
     row.open();
-    if (e.action == Action::undo)
-      return row.needs(TaskBit::undo_due, task)
-          .needs(TaskBit::settled, task)
-          .forbids(TaskBit::failed, task)
-          .forbids(TaskBit::withdrawn, task)
-          .forbids(TaskBit::undone, task)
-          .sets(TaskBit::undo_requested, task)
-          .take();
+    if (e.action == Action::undo) {
+      row.needs(TaskBit::undo_due, e.task)
+          .needs(TaskBit::settled, e.task)
+          .forbids(TaskBit::failed, e.task)
+          .forbids(TaskBit::withdrawn, e.task)
+          .forbids(TaskBit::skipped, e.task);
+      return undo_open(row, e.task).sets(TaskBit::undo_requested, e.task).take();
+    }
     return row.needs(StepBit::entered, e.task.step)
         .forbids(TransactionBit::compensating)
         .forbids(StepBit::failed, e.task.step)
-        .forbids(TaskBit::settled, task)
-        .sets(TaskBit::requested, task)
+        .forbids(TaskBit::settled, e.task)
+        .sets(TaskBit::requested, e.task)
         .take();
+  }
+  // An undo that was acknowledged is over, unless a person ordered it again.
+  Row& undo_open(Row& row, const TaskRef& task) const {
+    if (!state.tasks[machine.flat(state, task)].undo_again) row.forbids(TaskBit::undone, task);
+    return row;
   }
   // What every result of an open lease needs.
   Row answered(const Attempt& a) const {
-    const std::size_t task = machine.flat(a.task);
-    Row row(machine);
+    Row row(machine, state);
     row.open();
     if (a.action == Action::undo)
-      row.needs(TaskBit::undo_requested, task).forbids(TaskBit::undone, task);
+      undo_open(row.needs(TaskBit::undo_requested, a.task), a.task);
     else
-      row.needs(TaskBit::requested, task).forbids(TaskBit::settled, task);
+      row.needs(TaskBit::requested, a.task).forbids(TaskBit::settled, a.task);
     return row;
   }
   Masks operator()(const TaskCompleted& e) const {
-    const std::size_t task = machine.flat(e.attempt.task);
     Row row = answered(e.attempt);
-    if (e.attempt.action == Action::undo) return row.sets(TaskBit::undone, task).take();
-    return row.sets(TaskBit::done, task).sets(TaskBit::settled, task).take();
+    if (e.attempt.action == Action::undo) return row.sets(TaskBit::undone, e.attempt.task).take();
+    return row.sets(TaskBit::done, e.attempt.task).sets(TaskBit::settled, e.attempt.task).take();
   }
   Masks operator()(const TaskFailed& e) const {
     Row row = answered(e.attempt);
-    if (e.attempt.action == Action::perform && e.effect == Effect::unknown)
-      row.sets(TaskBit::maybe, machine.flat(e.attempt.task));
+    if (e.attempt.action == Action::perform && e.effect == Effect::unknown) row.sets(TaskBit::maybe, e.attempt.task);
     return row.take();
   }
   Masks operator()(const TaskReleased& e) const { return answered(e.attempt).take(); }
   Masks operator()(const AttemptTimedOut& e) const {
     Row row = answered(e.attempt);
-    if (e.attempt.action == Action::perform) row.sets(TaskBit::maybe, machine.flat(e.attempt.task));
+    if (e.attempt.action == Action::perform) row.sets(TaskBit::maybe, e.attempt.task);
     return row.take();
   }
   Masks operator()(const TaskTimedOut& e) const {
-    return Row(machine)
-        .open()
-        .needs(StepBit::entered, e.task.step)
-        .forbids(TaskBit::settled, machine.flat(e.task))
-        .take();
+    return Row(machine, state).open().needs(StepBit::entered, e.task.step).forbids(TaskBit::settled, e.task).take();
   }
   Masks operator()(const HeartbeatRecorded& e) const { return answered(e.attempt).take(); }
-  Masks operator()(const LateResult&) const { return Row(machine).needs(TransactionBit::started).take(); }
+  Masks operator()(const LateResult&) const { return Row(machine, state).needs(TransactionBit::started).take(); }
   Masks operator()(const OutcomeDecided&) const {
-    Row row(machine);
-    row.needs(TransactionBit::started).forbids(TransactionBit::compensating).forbids(TransactionBit::decided).open();
-    const std::size_t steps = machine.definition().steps.size();
-    if (steps > 0) row.needs(StepBit::met, steps - 1);
+    Row row = forward();
+    way_from_current(row);
     return row.sets(TransactionBit::decided).take();
   }
   Masks operator()(const CompensationStarted&) const {
-    Row row(machine);
-    row.needs(TransactionBit::started).forbids(TransactionBit::decided).forbids(TransactionBit::compensating).open();
+    Row row(machine, state);
+    row.needs(TransactionBit::started)
+        .forbids(TransactionBit::decided)
+        .forbids(TransactionBit::compensating)
+        .forbids(TransactionBit::pivoted)
+        .open();
     return row.sets(TransactionBit::compensating).take();
   }
+  // In a compensation, or of a failed step that `on_failure` leads past.
   Masks operator()(const StepUndone& e) const {
-    Row row(machine);
-    row.needs(TransactionBit::compensating).open().needs(StepBit::entered, e.step).forbids(StepBit::undone, e.step);
+    Row row(machine, state);
+    row.open().needs(StepBit::entered, e.step).forbids(StepBit::undone, e.step);
+    if (state.phase != Phase::compensating) row.needs(StepBit::failed, e.step);
     return row.sets(StepBit::undone, e.step).take();
   }
   Masks operator()(const TransactionCompleted&) const {
-    Row row(machine);
+    Row row(machine, state);
     row.needs(TransactionBit::started).forbids(TransactionBit::compensating).open();
-    if (machine.definition().form == Form::steps && !machine.definition().steps.empty())
-      row.needs(StepBit::met, machine.definition().steps.size() - 1);
+    if (machine.definition().form == Form::steps && !machine.definition().steps.empty()) way_from_current(row);
     return row.sets(TransactionBit::completed).take();
   }
   Masks operator()(const TransactionCompensated&) const {
-    Row row(machine);
+    Row row(machine, state);
     row.needs(TransactionBit::compensating).open();
-    if (!machine.definition().steps.empty()) row.needs(StepBit::undone, std::size_t{0});
+    for (std::size_t step = 0; step < machine.definition().steps.size(); ++step)
+      if (state.bits.test(machine.bit(StepBit::entered, step))) row.needs(StepBit::undone, step);
     return row.sets(TransactionBit::compensated).take();
   }
   Masks operator()(const TransactionTerminated&) const {
-    return Row(machine).needs(TransactionBit::started).open().sets(TransactionBit::terminated).take();
+    return Row(machine, state).needs(TransactionBit::started).open().sets(TransactionBit::terminated).take();
   }
-  Masks operator()(const IncidentRaised&) const { return Row(machine).needs(TransactionBit::started).take(); }
-  Masks operator()(const IncidentResolved&) const { return Row(machine).needs(TransactionBit::started).take(); }
+  Masks operator()(const TaskReady& e) const {
+    Row row(machine, state);
+    row.open().needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating);
+    return row.forbids(TaskBit::settled, e.task).forbids(TaskBit::requested, e.task).take();
+  }
+  Masks operator()(const TaskSkipped& e) const {
+    Row row(machine, state);
+    row.open().needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating);
+    row.forbids(TaskBit::settled, e.task).forbids(TaskBit::requested, e.task);
+    return row.sets(TaskBit::skipped, e.task).sets(TaskBit::settled, e.task).take();
+  }
+  Masks operator()(const SignalReceived&) const { return forward().take(); }
+  Masks operator()(const WaitEnded& e) const {
+    Row row = forward();
+    row.needs(StepBit::entered, e.step).forbids(StepBit::met, e.step).forbids(StepBit::failed, e.step);
+    return row.forbids(StepBit::waited, e.step).sets(StepBit::waited, e.step).take();
+  }
+  Masks operator()(const CancelRequested&) const {
+    return forward().forbids(TransactionBit::pivoted).needs(StepBit::entered, std::size_t{state.step}).take();
+  }
+  Masks operator()(const TransactionPaused&) const {
+    return Row(machine, state).needs(TransactionBit::started).open().take();
+  }
+  Masks operator()(const TransactionResumed&) const {
+    return Row(machine, state).needs(TransactionBit::started).open().take();
+  }
+  Masks operator()(const IncidentRaised&) const { return Row(machine, state).needs(TransactionBit::started).take(); }
+  Masks operator()(const IncidentResolved&) const { return Row(machine, state).needs(TransactionBit::started).take(); }
   Masks operator()(const Transitioned& e) const {
-    Masks masks = Row(machine).needs(TransactionBit::started).open().take();
-    const auto bit = [&](std::size_t state) { return static_cast<std::uint32_t>(machine.state_bit(state)); };
+    Masks masks = Row(machine, state).needs(TransactionBit::started).open().take();
+    const auto bit = [&](std::size_t of) { return static_cast<std::uint32_t>(machine.state_bit(of)); };
     masks.requires_all.push_back(bit(e.from));
     masks.sets.push_back(bit(e.to));
     if (machine.definition().cycles) {
@@ -189,8 +242,8 @@ struct RowOf {
 
 }  // namespace
 
-Masks masks_of(const Machine& machine, const Event& event) {
-  return std::visit(RowOf{machine}, event);
+Masks masks_of(const Machine& machine, const State& state, const Event& event) {
+  return std::visit(RowOf{machine, state}, event);
 }
 
 bool legal(const BitSet& bits, const Masks& masks) {

@@ -20,9 +20,10 @@ struct Masks {
   Mask clears;  // only the current state of a cyclic table
 };
 
-// The row of this event. `sets` holds what the event itself says; what follows for other tasks (withdrawn when their
-// step fails) is set by evolve.
-Masks masks_of(const Machine& machine, const schema::Event& event);
+// The row of this event; the state tells where the blocks of fan-outs stand, and which step the path has reached.
+// `sets` holds what the event itself says; what follows for other tasks (withdrawn when their step fails) is set by
+// evolve.
+Masks masks_of(const Machine& machine, const State& state, const schema::Event& event);
 
 bool legal(const BitSet& bits, const Masks& masks);
 void apply(BitSet& bits, const Masks& masks);

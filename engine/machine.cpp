@@ -17,27 +17,42 @@ Machine::Machine(schema::DefinitionPtr definition) : definition_(std::move(defin
     return;
   }
   steps_ = d.steps.size();
-  tasks_ = d.task_count;
-  tasks_first_ = kTransactionBits + kStepBits * steps_;
-  width_ = tasks_first_ + kTaskBits * tasks_;
+  width_ = kTransactionBits + kStepBits * steps_;
+  for (const schema::Step& step : d.steps) {
+    const auto tasks = static_cast<std::uint32_t>(step.tasks.size());
+    Block block{static_cast<std::uint32_t>(static_tasks_), static_cast<std::uint32_t>(width_), tasks, 1};
+    if (!step.for_each.empty()) block.instances = 0;
+    static_tasks_ += block.size();
+    width_ += kTaskBits * block.size();
+    blocks_.push_back(block);
+  }
   for (const schema::Step& step : d.steps)
     leaves_.push_back(
         step.need.kind != schema::Need::Kind::all ||
         std::any_of(step.tasks.begin(), step.tasks.end(), [](const schema::Task& task) { return task.optional; }));
 }
 
-bool Machine::valid(const TaskRef& ref) const {
-  return ref.step < definition_->steps.size() && ref.task < definition_->steps[ref.step].tasks.size() &&
-         ref.instance == 0;
+Block Machine::block(const State& state, std::size_t step) const {
+  if (blocks_[step].instances != 0) return blocks_[step];
+  for (const Spread& spread : state.spreads)
+    if (spread.step == step) return {spread.first_task, spread.first_bit, blocks_[step].tasks, spread.instances};
+  return blocks_[step];
 }
 
-TaskRef Machine::ref(std::size_t step, std::size_t task) const {
-  return TaskRef{static_cast<std::uint16_t>(step), static_cast<std::uint16_t>(task), 0};
+bool Machine::valid(const State& state, const TaskRef& ref) const {
+  if (ref.step >= steps_) return false;
+  const Block b = block(state, ref.step);
+  return ref.task < b.tasks && ref.instance < b.instances;
 }
 
-std::size_t Machine::count(const BitSet& bits, TaskBit b, std::size_t step) const {
-  const schema::Step& s = definition_->steps[step];
-  return bits.count(bit(b, s.first_task), s.tasks.size());
+std::size_t Machine::flat(const State& state, const TaskRef& ref) const {
+  const Block b = block(state, ref.step);
+  return b.first_task + std::size_t{ref.instance} * b.tasks + ref.task;
+}
+
+std::size_t Machine::bit(const State& state, TaskBit plane, const TaskRef& ref) const {
+  const Block b = block(state, ref.step);
+  return b.bit(plane, std::size_t{ref.instance} * b.tasks + ref.task);
 }
 
 }  // namespace dta::engine

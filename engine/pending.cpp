@@ -3,84 +3,111 @@
 
 #include <algorithm>
 
+#include "engine/clocks.h"
+
 namespace dta::engine {
 
 using namespace schema;
 
 namespace {
 
-// The steps in which something may be open: the current one, and those before it that may leave something behind.
+// The steps in which something may be open: the current one, and those before it that may leave something behind, or in
+// which an undo was ordered again.
 template <class Visit>
 void for_each_live_step(const Machine& m, const State& s, Visit&& visit) {
-  for (std::size_t index = 0; index <= s.step; ++index)
-    if (index == s.step || m.leaves(index)) visit(index);
+  const bool all = std::any_of(s.tasks.begin(), s.tasks.end(), [](const TaskState& t) { return t.undo_again; });
+  for (std::size_t index = 0; index < m.definition().steps.size(); ++index)
+    if (index == s.step || (index < s.step && m.leaves(index)) || all) visit(StepView(m, s, index));
+}
+
+std::string name_of(const Machine& m, const TaskRef& ref) {
+  std::string name = m.step(ref.step).name + "/" + m.task(ref).name;
+  if (!m.step(ref.step).for_each.empty()) name += "/" + std::to_string(ref.instance);
+  return name;
 }
 
 // Calls visit(time, what) for every timer that runs.
 template <class Visit>
-void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, Visit&& visit) {
+void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, const Clocks& clocks,
+                    Visit&& visit) {
   if (s.ended() || s.phase == Phase::none) return;
+  const auto timer = [&](Time at, auto&& what) {
+    if (at != Time::never()) visit(at, what);
+  };
   for (const Lease& lease : s.leases)
-    visit(lease_until(lease, beats), [&] {
-      return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + m.step(lease.task.step).name +
-             "/" + m.task(lease.task).name;
+    timer(lease_until(lease, beats), [&] {
+      return std::string(lease.action == Action::undo ? "lease of undo " : "lease of ") + name_of(m, lease.task);
     });
   if (s.phase != Phase::running) return;
-  if (s.expires_at != Time::never() && !s.outcome_decided)
-    visit(s.expires_at, [] { return std::string("expiry of the transaction"); });
+  timer(clocks.expiry(), [] { return std::string("expiry of the transaction"); });
   if (s.form != Form::steps || m.definition().steps.empty()) return;
-  const Step& current = m.step(s.step);
-  if (current.deadline.ms > 0 && !s.bits.test(m.bit(StepBit::met, s.step)))
-    visit(s.entered_at[s.step] + current.deadline, [&] { return "deadline of step " + current.name; });
-  for_each_live_step(m, s, [&](std::size_t index) {
-    const Step& step = m.step(index);
+  timer(clocks.join_deadline(), [&] { return "deadline of step " + m.step(s.step).name; });
+  timer(clocks.wait(), [&] { return "wait of step " + m.step(s.step).name; });
+  timer(clocks.wait_deadline(), [&] { return "deadline of the wait of step " + m.step(s.step).name; });
+  for_each_live_step(m, s, [&](const StepView& step) {
+    if (std::none_of(step.rules().tasks.begin(), step.rules().tasks.end(), [](const Task& t) {
+          return t.timeouts.queue.ms > 0 || t.timeouts.total.ms > 0 || t.timeouts_from.any();
+        }))
+      return;
     // Looked up once for all tasks: a step may hold ten thousand, and as many leases.
-    const std::vector<bool> stopping = asked_to_stop(m, s, index);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      const TaskState& t = s.tasks[step.first_task + i];
-      const Timeouts& limits = step.tasks[i].timeouts;
-      if (t.status == TaskStatus::ready && limits.queue.ms > 0)
-        visit(t.at + limits.queue, [&] { return "queue timeout of " + step.name + "/" + step.tasks[i].name; });
-      if (limits.total.ms == 0 || (t.status != TaskStatus::ready && t.status != TaskStatus::leased)) continue;
-      if (!stopping[i])
-        visit(t.first_ready + limits.total, [&] { return "total timeout of " + step.name + "/" + step.tasks[i].name; });
+    const std::vector<bool> stopping = clocks.asked_to_stop(step);
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskState& t = step.task(slot);
+      if (t.status == TaskStatus::ready)
+        timer(clocks.queue(step.ref(slot), t), [&] { return "queue timeout of " + name_of(m, step.ref(slot)); });
+      if (stopping[slot]) continue;
+      if (t.status == TaskStatus::ready || t.status == TaskStatus::leased || t.status == TaskStatus::outside)
+        timer(clocks.total(step.ref(slot), t), [&] { return "total timeout of " + name_of(m, step.ref(slot)); });
     }
   });
+}
+
+// Of the step's ready tasks those that may be handed out beside the ones that are: the earliest first.
+std::vector<Ready> bounded(std::vector<Ready> ready, const State& s, const StepView& step) {
+  const auto leased = static_cast<std::size_t>(std::count_if(s.leases.begin(), s.leases.end(), [&](const Lease& lease) {
+    return lease.action == Action::perform && lease.task.step == step.index();
+  }));
+  const std::size_t room = leased < step.rules().at_once ? step.rules().at_once - leased : 0;
+  if (ready.size() <= room) return ready;
+  std::stable_sort(ready.begin(), ready.end(), [](const Ready& a, const Ready& b) { return a.at < b.at; });
+  ready.resize(room);
+  return ready;
 }
 
 }  // namespace
 
-Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats) {
+Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats, const Settings* settings) {
   Pending result;
   if (s.ended() || s.phase == Phase::none) return result;
-  for_each_timer(m, s, beats, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
-  if (s.form != Form::steps || m.definition().steps.empty()) return result;
-  for_each_live_step(m, s, [&](std::size_t index) {
-    const Step& step = m.step(index);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      const TaskState& t = s.tasks[step.first_task + i];
-      if (t.status == TaskStatus::ready) result.ready.push_back(Ready{m.ref(index, i), Action::perform, t.at});
-      if (t.undo_status == UndoStatus::ready) result.ready.push_back(Ready{m.ref(index, i), Action::undo, t.undo_at});
+  const Clocks clocks(m, s, settings);
+  for_each_timer(m, s, beats, clocks, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
+  if (s.form != Form::steps || m.definition().steps.empty() || clocks.paused()) return result;
+  for_each_live_step(m, s, [&](const StepView& step) {
+    std::vector<Ready> tasks, undos;
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskState& t = step.task(slot);
+      const TaskRef ref = step.ref(slot);
+      if (t.status == TaskStatus::ready) tasks.push_back(Ready{ref, Action::perform, clocks.ready(ref, t)});
+      if (t.undo_status == UndoStatus::ready) undos.push_back(Ready{ref, Action::undo, clocks.undo_ready(ref, t)});
     }
+    if (step.rules().at_once > 0) tasks = bounded(std::move(tasks), s, step);
+    tasks.insert(tasks.end(), undos.begin(), undos.end());
+    const auto earlier = [&](const Ready& a, const Ready& b) { return step.slot(a.task) < step.slot(b.task); };
+    if (!std::is_sorted(tasks.begin(), tasks.end(), earlier)) std::stable_sort(tasks.begin(), tasks.end(), earlier);
+    result.ready.insert(result.ready.end(), tasks.begin(), tasks.end());
   });
   return result;
 }
 
-std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p) {
+std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p, const Settings* settings) {
   std::vector<std::string> lines;
   for (const Ready& ready : p.ready)
-    lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + m.step(ready.task.step).name + "/" +
-                    m.task(ready.task).name + " may be handed out on queue " + queue_of(m, ready.task, ready.action) +
-                    " from " + format_time(ready.at));
-  for_each_timer(m, s, {}, [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
+    lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + name_of(m, ready.task) +
+                    " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " +
+                    format_time(ready.at));
+  for_each_timer(m, s, {}, Clocks(m, s, settings),
+                 [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
   return lines;
-}
-
-std::vector<bool> asked_to_stop(const Machine& m, const State& s, std::size_t step) {
-  std::vector<bool> stopping(m.step(step).tasks.size());
-  for (const Lease& lease : s.leases)
-    if (lease.stop_asked && lease.task.step == step) stopping[lease.task.task] = true;
-  return stopping;
 }
 
 const std::string& queue_of(const Machine& m, const TaskRef& task, Action action) {

@@ -25,13 +25,12 @@ struct Pending {
   bool operator==(const Pending&) const = default;
 };
 
-Pending pending(const Machine& machine, const State& state, const std::vector<Beat>& beats);
+Pending pending(const Machine& machine, const State& state, const std::vector<Beat>& beats,
+                const Settings* settings = nullptr);
 
 // One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ...").
-std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending);
-
-// By task of the step: whether its worker was asked to stop, so that its total timeout has fired already.
-std::vector<bool> asked_to_stop(const Machine& machine, const State& state, std::size_t step);
+std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending,
+                                  const Settings* settings = nullptr);
 
 // The queue that a task or undo waits in.
 const std::string& queue_of(const Machine& machine, const TaskRef& task, Action action);

@@ -17,6 +17,20 @@ void archive(A& a, TaskRef& v) {
   engine::archive(a, v.instance);
 }
 template <class A>
+void archive(A& a, Route& v) {
+  engine::archive(a, v.kind);
+  engine::archive(a, v.step);
+  engine::archive(a, v.choice);
+}
+template <class A>
+void archive(A& a, ResolvedTimeouts& v) {
+  archive(a, v.task);
+  engine::archive(a, v.queue);
+  engine::archive(a, v.attempt);
+  engine::archive(a, v.total);
+  engine::archive(a, v.heartbeat);
+}
+template <class A>
 void archive(A& a, NotUndone& v) {
   archive(a, v.task);
   engine::archive(a, v.reason);
@@ -27,7 +41,7 @@ void archive(A& a, NotUndone& v) {
 namespace dta::engine {
 namespace {
 
-constexpr char kFormat = 3;
+constexpr char kFormat = 4;
 
 template <class A, class... T>
 void fields(A& a, T&... values) {
@@ -43,7 +57,7 @@ void archive(A& a, PayloadAt& v) {
 template <class A>
 void archive(A& a, TaskState& v) {
   fields(a, v.status, v.undo_status, v.undo_found, v.attempt, v.undo_attempt, v.generation, v.order, v.first_ready,
-         v.at, v.undo_at, v.input, v.output, v.heartbeat, v.error_code);
+         v.since, v.at, v.undo_since, v.undo_at, v.undo_again, v.input, v.output, v.details, v.heartbeat, v.error_code);
 }
 template <class A>
 void archive(A& a, Lease& v) {
@@ -52,7 +66,30 @@ void archive(A& a, Lease& v) {
 }
 template <class A>
 void archive(A& a, Failure& v) {
-  fields(a, v.has_step, v.has_task, v.task, v.code, v.message);
+  fields(a, v.has_step, v.has_task, v.task, v.code, v.message, v.details);
+}
+template <class A>
+void archive(A& a, Spread& v) {
+  fields(a, v.step, v.instances, v.first_task, v.first_bit);
+}
+template <class A>
+void archive(A& a, KeptSignal& v) {
+  fields(a, v.name, v.id, v.payload, v.step);
+}
+template <class A>
+void archive(A& a, Interval& v) {
+  fields(a, v.from, v.to);
+}
+template <class A>
+void archive(A& a, StepClocks& v) {
+  fields(a, v.deadline, v.wait, v.wait_deadline);
+}
+template <class A>
+void archive(A& a, std::optional<Asked>& v) {
+  bool there = v.has_value();
+  archive(a, there);
+  if constexpr (A::kReading) v = there ? std::optional(Asked{}) : std::nullopt;
+  if (there) fields(a, v->reason, v->who);
 }
 template <class A>
 void archive(A& a, Incident& v) {
@@ -62,8 +99,8 @@ template <class A>
 void archive(A& a, State& v) {
   fields(a, v.id, v.definition, v.version, v.form, v.phase, v.paused, v.sequence, v.epoch, v.started_at, v.ended_at,
          v.expires_at, v.attributes, v.headers, v.input, v.output, v.request_digest, v.bits, v.step, v.entered_at,
-         v.tasks, v.leases, v.failure, v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state,
-         v.outcome_decided);
+         v.clocks, v.route, v.tasks, v.spreads, v.own_timeouts, v.signals, v.pauses, v.cancel, v.leases, v.failure,
+         v.handled, v.cause, v.reason, v.who, v.not_undone, v.incidents, v.table_state, v.outcome_decided);
 }
 
 std::string encode_state(const State& state) {

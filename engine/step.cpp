@@ -1,10 +1,12 @@
-// Steps: entering them with their inputs fixed, judging the join after every result, ending the transaction.
+// Steps: entering them with their inputs fixed, judging the join after every result, choosing where to go on, ending
+// the transaction.
 #include <algorithm>
 
+#include "engine/clocks.h"
+#include "engine/context.h"
 #include "engine/decider.h"
 #include "engine/join.h"
 #include "schema/assert.h"
-#include "schema/json.h"
 
 namespace dta::engine {
 
@@ -12,73 +14,40 @@ using namespace schema;
 
 namespace {
 
-// What templates see: /input and /steps/<step>/<task>/output, of steps entered before (checked when it was published).
-// An output exists when the step's join counted its task: what is late is undone or left aside, and nothing builds on
-// it.
-class Context : public TemplateContext {
- public:
-  explicit Context(const Decider& d) : d_(d) {}
+std::uint16_t short_of(std::size_t index) {
+  return static_cast<std::uint16_t>(index);
+}
 
-  std::optional<std::string_view> find(std::string_view pointer) const override {
-    std::string_view rest = pointer;
-    const std::string_view root = token(rest);
-    if (root == "input") return inside(d_.s.input, rest);
-    const std::string_view step = token(rest), task = token(rest), output = token(rest);
-    if (root != "steps" || output != "output") return std::nullopt;
-    const std::optional<std::size_t> flat = flat_of(d_.m.definition(), step, task);
-    if (!flat || !d_.s.bits.test(d_.m.bit(TaskBit::counted, *flat))) return std::nullopt;
-    return inside(d_.s.tasks[*flat].output, rest);
-  }
-
-  static std::string_view token(std::string_view& pointer) {
-    if (pointer.empty()) return {};
-    pointer.remove_prefix(1);
-    const std::string_view found = pointer.substr(0, pointer.find('/'));
-    pointer.remove_prefix(found.size());
-    return found;
-  }
-
-  static std::optional<std::size_t> flat_of(const Definition& definition, std::string_view step,
-                                            std::string_view task) {
-    for (const Step& s : definition.steps)
-      if (s.name == step)
-        for (std::size_t i = 0; i < s.tasks.size(); ++i)
-          if (s.tasks[i].name == task) return s.first_task + i;
-    return std::nullopt;
-  }
-
- private:
-  std::optional<std::string_view> inside(const PayloadAt& at, std::string_view pointer) const {
-    if (!at.present()) return std::nullopt;
-    const auto value = schema::find(JsonValue{d_.bytes(at)}, pointer);
-    return value ? std::optional(value->raw) : std::nullopt;
-  }
-
-  const Decider& d_;
-};
-
-void fail_step(Decider& d, StepFailed event) {
-  const std::string reason = event.code;
-  d.emit(std::move(event));
-  begin_compensation(d, CompensationCause::step_failed, reason, {});
+// The first entry whose condition holds.
+Route choose(const Context& context, const std::vector<Choice>& choices, GoKind otherwise) {
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    if (!choices[i].when || context.holds(*choices[i].when))
+      return {static_cast<GoKind>(choices[i].go.kind), choices[i].go.step, short_of(i)};
+  return {otherwise, 0, kNoChoice};
 }
 
 PayloadRef resolve_output(Decider& d) {
   const Definition& definition = d.m.definition();
-  if (!definition.output) return {};
+  const Template* output = definition.output ? &*definition.output : nullptr;
+  if (d.s.route.kind == GoKind::end && d.s.route.choice != kNoChoice) {
+    const StepView step(d.m, d.s, d.s.step);
+    const auto& choices = step.is(StepBit::met) ? step.rules().next : step.rules().on_failure;
+    if (const auto& own = choices[d.s.route.choice].go.output) output = &*own;
+  }
+  if (output == nullptr) return {};
   // A pointer that finds nothing gives null: the last join was met, so there is no step left that could fail for it.
-  const auto resolved = resolve(*definition.output, Context(d));
+  const auto resolved = resolve(*output, Context(d));
   return d.attach(resolved ? *resolved : std::string("null"));
 }
 
 // Every task that was entered has settled, and every undo that became due is acknowledged.
 bool quiet(const Decider& d) {
-  if (d.m.definition().steps.empty()) return true;
-  for (std::size_t index = 0; index <= d.s.step; ++index) {
-    if (index < d.s.step && !d.m.leaves(index)) continue;
-    const Step& step = d.m.step(index);
-    for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-      const TaskState& t = d.s.tasks[step.first_task + i];
+  for (std::size_t index = 0; index < d.m.definition().steps.size(); ++index) {
+    const StepView step(d.m, d.s, index);
+    if (!step.is(StepBit::entered)) continue;
+    if (index < d.s.step && !d.m.leaves(index) && step.is(StepBit::met) && !d.s.attention()) continue;
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskState& t = step.task(slot);
       if (t.status != TaskStatus::settled || t.undo_status == UndoStatus::ready ||
           t.undo_status == UndoStatus::leased || t.undo_status == UndoStatus::incident)
         return false;
@@ -87,7 +56,7 @@ bool quiet(const Decider& d) {
   return true;
 }
 
-// After the last join was met: the outcome is fixed at once, the terminal event waits for leftovers and their undos.
+// After the last join: the outcome is fixed at once, the terminal event waits for leftovers and their undos.
 void complete(Decider& d) {
   if (!quiet(d)) {
     if (d.s.outcome_decided) return;
@@ -102,135 +71,221 @@ void complete(Decider& d) {
   d.emit(std::move(event));
 }
 
-void meet_step(Decider& d, std::size_t index) {
-  d.emit(StepMet{static_cast<std::uint16_t>(index)});
-  if (index + 1 < d.m.definition().steps.size())
-    enter_step(d, index + 1);
-  else
-    complete(d);
+// The next step whose condition holds.
+void follow(Decider& d, std::size_t from) {
+  for (std::size_t index = from; index < d.m.definition().steps.size(); ++index) {
+    const auto& when = d.m.step(index).when;
+    if (!when || Context(d).holds(*when)) return enter_step(d, index);
+    d.emit(StepSkipped{short_of(index)});
+  }
+  complete(d);
 }
 
-// One judgement of the current step's join; true when something was decided.
+void take(Decider& d, const Route& route) {
+  switch (route.kind) {
+    case GoKind::follow:
+      return follow(d, d.s.step + std::size_t{1});
+    case GoKind::step:
+      return enter_step(d, route.step);
+    case GoKind::end:
+      return complete(d);
+    case GoKind::compensate: {
+      const std::string& code = d.m.step(d.s.step).next[route.choice].go.code;
+      return begin_compensation(d, CompensationCause::decided, code.empty() ? "dta.compensate" : code, {});
+    }
+  }
+}
+
+// Past the pivot nothing is compensated: a person decides.
+void hold_step(Decider& d, const Failure& failure) {
+  const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);
+  d.emit(IncidentRaised{number, IncidentKind::step_failed, failure.task, failure.code, failure.message});
+}
+
+// The code that `on_failure` gives, or else that of the failure.
+std::string reason_of(const Step& step, const Route& route, const std::string& code) {
+  if (route.choice == kNoChoice || step.on_failure[route.choice].go.code.empty()) return code;
+  return step.on_failure[route.choice].go.code;
+}
+
+void fail_step(Decider& d, const Failure& failure) {
+  const std::size_t index = failure.task.step;
+  const bool in_flight = pivot_in_flight(d.m, d.s);
+  const bool cancelled = d.s.cancel.has_value(), expired = in_flight && d.s.expires_at <= d.now;
+  Route route{GoKind::compensate, 0, kNoChoice};
+  if (!cancelled && !expired) {
+    Context context(d);
+    context.suppose_failed(&failure);
+    route = choose(context, d.m.step(index).on_failure, GoKind::compensate);
+  }
+  if (route.kind == GoKind::compensate && d.s.bits.test(d.m.bit(TransactionBit::pivoted))) return hold_step(d, failure);
+  const std::optional<Asked> asked = d.s.cancel;
+  d.emit(StepFailed{short_of(index), failure.has_task, failure.has_task ? failure.task : TaskRef{short_of(index), 0, 0},
+                    failure.code, failure.message, route});
+  if (route.kind != GoKind::compensate) return;
+  if (asked)
+    begin_compensation(d, CompensationCause::cancelled, asked->reason, asked->who);
+  else if (expired)
+    begin_compensation(d, CompensationCause::expired, "dta.expired", {});
+  else
+    begin_compensation(d, CompensationCause::step_failed, reason_of(d.m.step(index), route, failure.code), {});
+}
+
+void meet_step(Decider& d, std::size_t index) {
+  Context context(d);
+  context.suppose_met(index);
+  const Step& step = d.m.step(index);
+  const Route route = choose(context, step.next, GoKind::follow);
+  const bool pivoted = step.pivot || d.s.bits.test(d.m.bit(TransactionBit::pivoted));
+  if (route.kind == GoKind::compensate && pivoted) {
+    const Go& go = step.next[route.choice].go;
+    return hold_step(
+        d,
+        Failure{
+            true, false, TaskRef{short_of(index), 0, 0}, go.code.empty() ? "dta.compensate" : go.code, go.message, {}});
+  }
+  d.emit(StepMet{short_of(index), route});
+  take(d, route);
+}
+
+// Fixes the context of tasks whose predecessors are done or skipped; true when there was one.
+bool unblock(Decider& d, std::size_t index) {
+  const StepView step(d.m, d.s, index);
+  if (!step.rules().ordered() || step.is(StepBit::failed) || !step.is(StepBit::entered) || d.s.held(index))
+    return false;
+  for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    if (step.task(slot).status != TaskStatus::blocked) continue;
+    const auto& after = step.rules(slot).after;
+    if (!std::all_of(after.begin(), after.end(), [&](std::size_t t) {
+          const std::size_t other = step.beside(slot, t);
+          return step.has(TaskBit::done, other) || step.has(TaskBit::skipped, other);
+        }))
+      continue;
+    ready_blocked(d, step, slot);
+    return true;
+  }
+  return false;
+}
+
+// One judgement; true when something was decided.
 bool judge_step(Decider& d) {
   const std::size_t index = d.s.step;
-  if (d.s.bits.test(d.m.bit(StepBit::met, index))) {
-    complete(d);  // the last join was met before; leftovers may have settled
+  for (std::size_t earlier = 0; earlier <= index; ++earlier)
+    if ((earlier == index || d.m.leaves(earlier)) && unblock(d, earlier)) return true;
+  const StepView step(d.m, d.s, index);
+  if (step.is(StepBit::failed) && !step.is(StepBit::undone)) {
+    if (!turn_ended(d)) return false;
+    d.emit(StepUndone{short_of(index)});
+    take(d, d.s.route);
+    return true;
+  }
+  if (!step.is(StepBit::entered) || step.is(StepBit::met) || step.is(StepBit::failed)) {
+    complete(d);  // the last join was decided before; leftovers may have settled
     return false;
   }
-  switch (judge_join(d.m, d.s.bits, index)) {
+  if (d.s.held(index)) return false;
+  switch (judge_join(step)) {
     case Verdict::open:
       return false;
     case Verdict::met:
+      if (!step.waited()) return false;
       meet_step(d, index);
       return true;
     case Verdict::failed:
       break;
   }
-  const Failure& failure = d.s.failure;
-  DTA_ASSERT(failure.has_step && failure.task.step == index);
-  fail_step(
-      d, StepFailed{static_cast<std::uint16_t>(index), failure.has_task, failure.task, failure.code, failure.message});
+  if (d.s.failure.has_step) {
+    fail_step(d, Failure(d.s.failure));
+  } else {
+    fail_step(d, Failure{true,
+                         false,
+                         TaskRef{short_of(index), 0, 0},
+                         "dta.need_unreachable",
+                         "the join needs more than the tasks that are there can give",
+                         {}});
+  }
   return true;
 }
 
-}  // namespace
-
-void enter_step(Decider& d, std::size_t index) {
-  const Step& step = d.m.step(index);
-  StepEntered event{static_cast<std::uint16_t>(index), {}};
-  std::vector<std::string> inputs;
-  for (std::size_t i = 0; i < step.tasks.size(); ++i) {
-    if (!step.tasks[i].input) continue;
-    auto resolved = resolve(*step.tasks[i].input, Context(d));
-    if (!resolved) {
-      d.emit(StepEntered{static_cast<std::uint16_t>(index), {}});
-      fail_step(d, StepFailed{static_cast<std::uint16_t>(index), true, d.m.ref(index, i), "dta.input_unresolved",
-                              resolved.error().message});
-      return;
-    }
-    event.inputs.push_back(ResolvedInput{static_cast<std::uint16_t>(i), 0, {}});
-    inputs.push_back(std::move(*resolved));
+// A task of a pivot that ended unknown waits for a person.
+void raise_held(Decider& d) {
+  const StepView step(d.m, d.s, d.s.step);
+  if (!step.rules().pivot) return;
+  for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    if (step.task(slot).status != TaskStatus::held) continue;
+    const TaskRef ref = step.ref(slot);
+    if (std::any_of(d.s.incidents.begin(), d.s.incidents.end(), [&](const Incident& i) {
+          return i.open && i.kind == IncidentKind::pivot_unknown && i.task == ref;
+        }))
+      continue;
+    const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);
+    d.emit(IncidentRaised{number, IncidentKind::pivot_unknown, ref, step.task(slot).error_code,
+                          "nobody knows whether the task of the pivot was done"});
   }
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    event.inputs[i].input = d.attach(std::move(inputs[i]), static_cast<std::uint32_t>(i));
-  d.emit(std::move(event));
 }
 
+}  // namespace
+
 void judge(Decider& d) {
-  if (d.s.form != Form::steps) return;
-  if (d.s.phase == Phase::running && d.m.definition().steps.empty()) return complete(d);
-  while (d.s.phase == Phase::running)
+  if (d.s.form != Form::steps || d.s.ended()) return;
+  if (d.m.definition().steps.empty()) return complete(d);
+  raise_held(d);
+  while (d.s.phase == Phase::running) {
     if (!judge_step(d)) return;
+    raise_held(d);
+  }
   judge_compensation(d);
 }
 
+void begin_steps(Decider& d) {
+  follow(d, 0);
+  judge(d);
+}
+
+void force_step(Decider& d, std::size_t index) {
+  const Route route{GoKind::follow, 0, kNoChoice};
+  d.emit(StepMet{short_of(index), route});
+  take(d, route);
+}
+
+void fail_entry(Decider& d, const Failure& failure) {
+  fail_step(d, failure);
+}
+
 void fire_step_timers(Decider& d) {
-  if (d.s.phase != Phase::running || d.s.outcome_decided || d.m.definition().steps.empty()) return;
-  const Step& step = d.m.step(d.s.step);
-  if (step.deadline.ms > 0 && d.s.entered_at[d.s.step] + step.deadline <= d.now) {
-    const std::size_t index = d.s.step;
-    if (enough(d.m, d.s.bits, index))  // only its leftovers were drained: decided as met
+  if (d.s.phase != Phase::running || d.m.definition().steps.empty()) return;
+  const std::size_t index = d.s.step;
+  const auto here = [&] { return d.s.phase == Phase::running && d.s.step == index; };
+  const auto clocks = [&] { return Clocks(d.m, d.s, d.inputs.settings); };
+  const TaskRef place{short_of(index), 0, 0};
+  if (clocks().join_deadline() <= d.now) {
+    if (enough(StepView(d.m, d.s, index)))  // only its leftovers were drained: decided as met
       meet_step(d, index);
     else
       fail_step(d,
-                StepFailed{static_cast<std::uint16_t>(index), false, TaskRef{static_cast<std::uint16_t>(index), 0, 0},
-                           "dta.deadline", "the step's deadline passed before its join was met"});
+                Failure{true, false, place, "dta.deadline", "the step's deadline passed before its join was met", {}});
     judge(d);
   }
-  if (d.s.phase == Phase::running && !d.s.outcome_decided && d.s.expires_at <= d.now) {
-    begin_compensation(d, CompensationCause::expired, "dta.expired", {});
+  if (here() && clocks().wait() <= d.now) {
+    d.emit(WaitEnded{short_of(index), WaitEnd::time});
     judge(d);
   }
-}
-
-namespace {
-
-// Whether the command may meet the join of the step that is current. Errs on the side of yes: what is read in vain
-// costs time, what is missing would be a bug.
-bool may_meet(const Machine& machine, const State& state, const Command& command) {
-  const std::size_t index = state.step;
-  if (state.bits.test(machine.bit(StepBit::met, index))) return false;  // the last one; its outcome is decided
-  const Step& step = machine.step(index);
-  const auto* results = std::get_if<Report>(&command);
-  // Time passing settles optional tasks and leftovers that are drained, and never does a task's work.
-  if (results == nullptr) return std::holds_alternative<Tick>(command) && machine.leaves(index);
-  const std::size_t open = step.tasks.size() - machine.count(state.bits, TaskBit::settled, index);
-  const bool waits_for_all = step.need.kind == Need::Kind::all || step.leftover == Leftover::drain;
-  return !waits_for_all || open <= results->items.size();
-}
-
-}  // namespace
-
-std::vector<PayloadAt> needs(const Machine& machine, const State& state, const Command& command) {
-  std::vector<PayloadAt> refs;
-  const Definition& definition = machine.definition();
-  if (state.form != Form::steps || state.phase != Phase::running || definition.steps.empty()) return refs;
-  if (!may_meet(machine, state, command)) return refs;
-  const auto add = [&](const PayloadAt& at) {
-    if (at.present() && std::find(refs.begin(), refs.end(), at) == refs.end()) refs.push_back(at);
-  };
-  const auto add_template = [&](const Template& t) {
-    for (std::string_view pointer : pointers(t)) {
-      const std::string_view root = Context::token(pointer);
-      if (root == "input") {
-        add(state.input);
-        continue;
-      }
-      const std::string_view step = Context::token(pointer), task = Context::token(pointer);
-      if (const auto flat = Context::flat_of(definition, step, task)) add(state.tasks[*flat].output);
-    }
-  };
-  // The step that would be entered, and on through steps without tasks, which are met at once.
-  std::size_t next = state.step;
-  do {
-    if (++next == definition.steps.size()) {
-      if (definition.output) add_template(*definition.output);
-      return refs;
-    }
-    for (const Task& task : definition.steps[next].tasks)
-      if (task.input) add_template(*task.input);
-  } while (definition.steps[next].tasks.empty());
-  return refs;
+  if (here() && clocks().wait_deadline() <= d.now) {
+    if (d.m.step(index).wait_for->continue_on_deadline)
+      d.emit(WaitEnded{short_of(index), WaitEnd::deadline});
+    else
+      fail_step(d, Failure{true, false, place, "dta.deadline", "what the step waits for did not come in time", {}});
+    judge(d);
+  }
+  if (clocks().expiry() > d.now) return;
+  if (d.s.bits.test(d.m.bit(TransactionBit::pivoted))) {
+    const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);
+    d.emit(IncidentRaised{number, IncidentKind::expired, TaskRef{d.s.step, 0, 0}, "dta.expired",
+                          "the transaction's time is over, but its pivot has passed"});
+    return;
+  }
+  begin_compensation(d, CompensationCause::expired, "dta.expired", {});
+  judge(d);
 }
 
 }  // namespace dta::engine

@@ -41,7 +41,7 @@ Status rehearse(const Decider& d, const Append& command) {
     Masks masks;
     if (found != nullptr) {
       const Transition& t = definition.transitions[*found];
-      masks = masks_of(d.m, Transitioned{*found, t.from, t.to, {}, {}});
+      masks = masks_of(d.m, d.s, Transitioned{*found, t.from, t.to, {}, {}});
     }
     if (found == nullptr || !legal(bits, masks)) {
       Error error{ErrorCode::illegal_event, place + "'" + on + "' is not legal in state '" +
@@ -84,16 +84,18 @@ void begin_table(Decider& d) {
   end_if_due(d);
 }
 
+Status wrong_sequence(const Decider& d, Sequence expected) {
+  Error error{ErrorCode::wrong_sequence, "expected sequence " + std::to_string(expected.value) +
+                                             ", but the transaction is at " + std::to_string(d.s.sequence.value)};
+  error.current_sequence = d.s.sequence.value;
+  return tl::unexpected<Error>(std::move(error));
+}
+
 Status append(Decider& d, const Append& command) {
   if (d.s.form != Form::table)
     return refuse(ErrorCode::reserved_kind,
                   "this transaction runs in steps form: its events are made by the engine, not by clients");
-  if (command.expected && *command.expected != d.s.sequence) {
-    Error error{ErrorCode::wrong_sequence, "expected sequence " + std::to_string(command.expected->value) +
-                                               ", but the transaction is at " + std::to_string(d.s.sequence.value)};
-    error.current_sequence = d.s.sequence.value;
-    return tl::unexpected<Error>(std::move(error));
-  }
+  if (command.expected && *command.expected != d.s.sequence) return wrong_sequence(d, *command.expected);
   for (const Append::Item& item : command.items)
     if (item.on.starts_with("dta.") || item.on.starts_with("$"))
       return refuse(ErrorCode::reserved_kind, "'" + item.on + "' is a name of the engine");
@@ -107,9 +109,9 @@ void expire_table(Decider& d) {
   if (d.s.expires_at > d.now) return;
   const std::uint32_t* expired = transition_for(d.m, d.s.table_state, "expired");
   if (expired != nullptr &&
-      legal(
-          d.s.bits,
-          masks_of(d.m, Transitioned{*expired, d.s.table_state, d.m.definition().transitions[*expired].to, {}, {}}))) {
+      legal(d.s.bits,
+            masks_of(d.m, d.s,
+                     Transitioned{*expired, d.s.table_state, d.m.definition().transitions[*expired].to, {}, {}}))) {
     take(d, *expired, {}, {});
     if (!d.s.ended()) return;
   } else {

@@ -1,7 +1,7 @@
 // Tasks and their attempts: hand-outs, results, retries, the timers of a lease and of a task.
 #include "engine/backoff.h"
+#include "engine/clocks.h"
 #include "engine/decider.h"
-#include "engine/pending.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -67,13 +67,13 @@ void time_out(Decider& d, const Lease& lease) {
 
 void hand_out(Decider& d, const HandOut& command) {
   for (const HandOut::Item& item : command.items) {
-    DTA_ASSERT(d.m.valid(item.task));
-    const Task& task = d.m.task(item.task);
-    const TaskState& t = d.s.tasks[d.m.flat(item.task)];
+    DTA_ASSERT(d.m.valid(d.s, item.task));
+    const TaskState& t = d.s.tasks[d.m.flat(d.s, item.task)];
     const bool undo = item.action == Action::undo;
-    DTA_ASSERT(undo ? t.undo_status == UndoStatus::ready && t.undo_at <= d.now
-                    : t.status == TaskStatus::ready && t.at <= d.now);
-    const Timeouts& timeouts = undo ? task.undo->timeouts : task.timeouts;
+    const Clocks clocks(d.m, d.s, d.inputs.settings);
+    DTA_ASSERT(undo ? t.undo_status == UndoStatus::ready && clocks.undo_ready(item.task, t) <= d.now
+                    : t.status == TaskStatus::ready && clocks.ready(item.task, t) <= d.now);
+    const Timeouts timeouts = clocks.timeouts(item.task, item.action);
     d.emit(TaskLeased{item.task, item.action, (undo ? t.undo_attempt : t.attempt) + 1, t.generation, undo ? t.order : 1,
                       command.worker, command.poll_id, timeouts.attempt, timeouts.heartbeat});
   }
@@ -94,13 +94,17 @@ void report(Decider& d, const Report& command) {
 }
 
 void report_late(Decider& d, const ReportLate& command) {
-  const TaskState& t = d.s.tasks[d.m.flat(command.attempt.task)];
-  LateResult event{command.attempt, false, false, {}, {}};
-  if (const auto* completed = std::get_if<Completed>(&command.outcome)) {
+  record_late(d, command.attempt, command.outcome);
+}
+
+void record_late(Decider& d, const Attempt& attempt, const Outcome& outcome) {
+  const TaskState& t = d.s.tasks[d.m.flat(d.s, attempt.task)];
+  LateResult event{attempt, false, false, {}, {}};
+  if (const auto* completed = std::get_if<Completed>(&outcome)) {
     event.succeeded = true;
-    event.after_undo = command.attempt.action == Action::perform && t.undo_status == UndoStatus::done;
+    event.after_undo = attempt.action == Action::perform && t.undo_status == UndoStatus::done;
     event.output = d.attach(completed->output);
-  } else if (const auto* failed = std::get_if<Failed>(&command.outcome)) {
+  } else if (const auto* failed = std::get_if<Failed>(&outcome)) {
     event.code = failed->code;
   }
   // Only an undo that said it had found the effect has undone it for certain; silence says nothing.
@@ -110,7 +114,27 @@ void report_late(Decider& d, const ReportLate& command) {
   d.emit(std::move(event));
   if (!alarm) return;
   const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);
-  d.emit(IncidentRaised{number, IncidentKind::effect_after_undo, command.attempt.task, "dta.effect_after_undo", undo});
+  d.emit(IncidentRaised{number, IncidentKind::effect_after_undo, attempt.task, "dta.effect_after_undo", undo});
+}
+
+void report_external(Decider& d, const ReportExternal& command) {
+  for (const ReportExternal::Item& item : command.items) {
+    const Attempt attempt{item.task, Action::perform, 1, Sequence()};
+    if (d.s.tasks[d.m.flat(d.s, item.task)].status != TaskStatus::outside) {
+      record_late(d, attempt, item.outcome);
+      continue;
+    }
+    if (const auto* completed = std::get_if<Completed>(&item.outcome)) {
+      TaskCompleted event{attempt, {}, {}};
+      event.output = d.attach(completed->output);
+      d.emit(std::move(event));
+    } else if (const auto* failed = std::get_if<Failed>(&item.outcome)) {
+      TaskFailed event{attempt, failed->code, failed->message, {}, failed->effect, false, Time::never()};
+      event.details = d.attach(failed->details);
+      d.emit(std::move(event));
+    }
+    judge(d);
+  }
 }
 
 void keep_heartbeat(Decider& d, const KeepHeartbeat& command) {
@@ -125,24 +149,24 @@ namespace {
 
 void fire_timers_of(Decider& d, std::size_t index) {
   if (d.s.phase != Phase::running) return;
-  const Step& step = d.m.step(index);
-  const std::size_t met = d.m.bit(StepBit::met, index);
-  std::vector<bool> stopping = asked_to_stop(d.m, d.s, index);
-  for (std::size_t i = 0; i < step.tasks.size() && d.s.phase == Phase::running; ++i) {
-    const TaskState& t = d.s.tasks[step.first_task + i];
-    const Timeouts& limits = step.tasks[i].timeouts;
-    const TaskRef ref = d.m.ref(index, i);
-    if (t.status != TaskStatus::ready && t.status != TaskStatus::leased) continue;
-    const bool was_met = d.s.bits.test(met);
-    if (limits.total.ms > 0 && !stopping[i] && t.first_ready + limits.total <= d.now)
+  const Clocks clocks(d.m, d.s, d.inputs.settings);
+  const StepView step(d.m, d.s, index);
+  std::vector<bool> stopping = clocks.asked_to_stop(step);
+  for (std::size_t slot = 0; slot < step.size() && d.s.phase == Phase::running; ++slot) {
+    const TaskState& t = step.task(slot);
+    const TaskRef ref = step.ref(slot);
+    const bool ready = t.status == TaskStatus::ready;
+    if (!ready && t.status != TaskStatus::leased && t.status != TaskStatus::outside) continue;
+    const bool was_decided = step.is(StepBit::met) || step.is(StepBit::failed);
+    if (!stopping[slot] && clocks.total(ref, t) <= d.now)
       d.emit(TaskTimedOut{ref, TaskLimit::total});
-    else if (limits.queue.ms > 0 && t.status == TaskStatus::ready && t.at + limits.queue <= d.now)
+    else if (ready && clocks.queue(ref, t) <= d.now)
       d.emit(TaskTimedOut{ref, TaskLimit::queue});
     else
       continue;
     judge(d);
-    // Only a join that is met here asks others than the task just looked at, unless compensation ends the loop.
-    if (d.s.bits.test(met) != was_met) stopping = asked_to_stop(d.m, d.s, index);
+    // Only a join that is decided here asks others than the task just looked at.
+    if ((step.is(StepBit::met) || step.is(StepBit::failed)) != was_decided) stopping = clocks.asked_to_stop(step);
   }
 }
 

@@ -34,9 +34,29 @@ const Lease* State::lease(Sequence wanted) const {
   return it == leases.end() ? nullptr : &*it;
 }
 
+bool State::held(std::size_t wanted) const {
+  return std::any_of(incidents.begin(), incidents.end(), [&](const Incident& incident) {
+    return incident.open && incident.kind == schema::IncidentKind::step_failed && incident.task.step == wanted;
+  });
+}
+
 bool fits(const State& state, const Incident& incident, schema::IncidentResolution resolution) {
-  const bool undo_waits = incident.kind == schema::IncidentKind::undo_failed && !state.ended();
-  return undo_waits != (resolution == schema::IncidentResolution::accept);
+  using schema::IncidentKind;
+  using R = schema::IncidentResolution;
+  if (state.ended()) return resolution == R::accept;
+  switch (incident.kind) {
+    case IncidentKind::undo_failed:
+      return resolution == R::retry || resolution == R::force_done || resolution == R::give_up;
+    case IncidentKind::effect_after_undo:
+      return resolution == R::accept || resolution == R::retry;
+    case IncidentKind::pivot_unknown:
+      return resolution == R::retry || resolution == R::force_done || resolution == R::force_failed;
+    case IncidentKind::step_failed:
+      return resolution == R::retry || resolution == R::force_done;
+    case IncidentKind::expired:
+      return resolution == R::accept;
+  }
+  return false;
 }
 
 std::string_view outcome(const State& state) {

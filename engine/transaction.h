@@ -47,6 +47,9 @@ enum class TaskStatus : std::uint8_t {
   ready = 1,    // may be handed out from `at` on
   leased = 2,   // its lease is in State::leases
   settled = 3,  // its outcome is in the bits
+  blocked = 4,  // waits for the tasks that it comes `after`
+  outside = 5,  // external: a participant is at it
+  held = 6,     // of a pivot, and ended unknown: a person must act
 };
 enum class UndoStatus : std::uint8_t {
   idle = 0,   // not due, or there is nothing to undo
@@ -66,10 +69,12 @@ struct TaskState {
   std::uint32_t generation = 1;
   std::uint32_t order = 1;
   Time first_ready;  // start of the total timeout
-  Time at;           // ready: handed out from here on, and start of the queue timeout
-  Time undo_at;
-  PayloadAt input;  // none: the transaction's input
+  Time since, at;    // ready: handed out from `at` on, which `since` asked for; start of the queue timeout
+  Time undo_since, undo_at;
+  bool undo_again = false;  // a person ordered the undo once more, and that is not acknowledged yet
+  PayloadAt input;          // none: the transaction's input
   PayloadAt output;
+  PayloadAt details;       // of its last failure
   PayloadAt heartbeat;     // last detail reported, for the next attempt
   std::string error_code;  // of the last attempt that did not succeed, task or undo
   bool operator==(const TaskState&) const = default;
@@ -95,7 +100,44 @@ struct Failure {
   bool has_task = false;
   TaskRef task;  // task.step is the step
   std::string code, message;
+  PayloadAt details;
   bool operator==(const Failure&) const = default;
+};
+
+// Fan-out of one for_each step: where the block of its tasks stands.
+struct Spread {
+  std::uint16_t step = 0;
+  std::uint32_t instances = 0, first_task = 0, first_bit = 0;
+  bool operator==(const Spread&) const = default;
+};
+
+struct KeptSignal {
+  static constexpr std::uint16_t kKept = 0xffff;
+  std::string name, id;
+  PayloadAt payload;
+  std::uint16_t step = kKept;  // that consumed it
+  bool operator==(const KeptSignal&) const = default;
+};
+
+struct Interval {
+  Time from, to = Time::never();
+  bool operator==(const Interval&) const = default;
+};
+
+// A length of time that is not there.
+inline constexpr Duration kNone{-1};
+
+// Lengths that run from the entry of the current step.
+struct StepClocks {
+  Duration deadline = kNone;       // of the join
+  Duration wait = kNone;           // for a time
+  Duration wait_deadline = kNone;  // for signals
+  bool operator==(const StepClocks&) const = default;
+};
+
+struct Asked {
+  std::string reason, who;
+  bool operator==(const Asked&) const = default;
 };
 
 struct Incident {
@@ -113,8 +155,8 @@ struct State {
   std::uint32_t version = 0;
   schema::Form form = schema::Form::steps;
   Phase phase = Phase::none;
-  bool paused = false;  // set by a later release
-  Sequence sequence;    // of the last event
+  bool paused = false;
+  Sequence sequence;  // of the last event
   std::uint32_t epoch = 1;
   Time started_at;
   Time ended_at = Time::never();
@@ -127,9 +169,18 @@ struct State {
   // Steps form.
   std::uint16_t step = 0;        // running: the step entered last. compensating: the step whose undos run
   std::vector<Time> entered_at;  // by step; Time{} while not entered
-  std::vector<TaskState> tasks;  // flat, in the definition's order
-  std::vector<Lease> leases;     // in order of hand-out
-  Failure failure;               // the first failure that decided a step
+  StepClocks clocks;             // of the step entered last
+  schema::Route route;           // where the step that was met or failed last goes
+  std::vector<TaskState>
+      tasks;  // flat: in the definition's order, then the blocks of for_each steps as they were entered
+  std::vector<Spread> spreads;                         // in order of entry
+  std::vector<schema::ResolvedTimeouts> own_timeouts;  // read from data; those of other tasks are the definition's
+  std::vector<KeptSignal> signals;                     // in order of arrival
+  std::vector<Interval> pauses;                        // in order; the last one open while paused
+  std::optional<Asked> cancel;                         // waits until the pivot under way is decided
+  std::vector<Lease> leases;                           // in order of hand-out
+  Failure failure;                                     // the first failure that decided the step entered last
+  std::vector<Failure> handled;                        // of earlier steps, which `on_failure` led past
   schema::CompensationCause cause = schema::CompensationCause::step_failed;
   std::string reason, who;  // of the compensation or the termination
   std::vector<schema::NotUndone> not_undone;
@@ -142,13 +193,13 @@ struct State {
   bool outcome_decided = false;
 
   bool ended() const { return phase >= Phase::completed; }
+  bool held(std::size_t step) const;  // a failure of it past the pivot waits for a person
   bool attention() const;
   const Lease* lease(Sequence sequence) const;
   bool operator==(const State&) const = default;
 };
 
-// Whether a person may say this of that incident: an undo that failed waits for one of three words; after the end, and
-// of an effect that came after its undo, only the attention of people is left to change.
+// Whether a person may say this of that incident. After the end only the attention of people is left to change.
 bool fits(const State& state, const Incident& incident, schema::IncidentResolution resolution);
 
 // The outcome once it is decided: "completed" also while leftovers are still open.
