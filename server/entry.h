@@ -37,6 +37,12 @@ struct Entry {
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
 
+  // Fan-outs add tasks while the transaction runs.
+  std::uint8_t& queued_flags(const schema::TaskRef& task) {
+    if (queued.size() < state.tasks.size()) queued.resize(state.tasks.size());
+    return queued[machine->flat(state, task)];
+  }
+
   // How the gauges count it.
   struct Tally {
     bool running = false, compensating = false, attention = false;

@@ -10,7 +10,6 @@ using namespace schema;
 
 Entry& Partition::insert(std::unique_ptr<Entry> owned) {
   Entry& entry = *owned;
-  entry.queued.resize(entry.machine->definition().task_count);
   tally(entry);
   ids_.emplace(entry.state.id, entry.number);
   entries_.emplace(entry.number, std::move(owned));

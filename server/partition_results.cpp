@@ -242,7 +242,7 @@ void Partition::on(HeartbeatRequest& request, Time now) {
     const Duration period = lease->heartbeat_timeout.ms > 0 ? lease->heartbeat_timeout : lease->attempt_timeout;
     const bool first = last.second == Time{};
     if (!first && (last.first == digest || now - last.second < period)) continue;
-    const engine::PayloadAt& kept = entry.state.tasks[entry.machine->flat(lease->task)].heartbeat;
+    const engine::PayloadAt& kept = entry.state.tasks[entry.machine->flat(entry.state, lease->task)].heartbeat;
     if (first && kept.present()) {
       // Kept before this process began, or by an earlier attempt: the next attempt gets it anyway.
       const auto bytes = payload(entry, kept);

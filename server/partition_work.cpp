@@ -10,10 +10,20 @@ using namespace schema;
 
 namespace {
 
-bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, Time now) {
-  const engine::TaskState& t = entry.state.tasks[entry.machine->flat(item.task)];
-  if (item.action == Action::undo) return t.undo_status == engine::UndoStatus::ready && t.undo_at <= now;
-  return t.status == engine::TaskStatus::ready && t.at <= now;
+// An item may be out of date, and a step that hands out few at a time may offer another by now.
+template <class PendingOf>
+bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, PendingOf&& pending_of, Time now) {
+  if (entry.state.paused) return false;
+  const engine::TaskState& t = entry.state.tasks[entry.machine->flat(entry.state, item.task)];
+  const bool undo = item.action == Action::undo;
+  if (undo ? t.undo_status != engine::UndoStatus::ready : t.status != engine::TaskStatus::ready) return false;
+  // At once in the plain case: it is ready, and no pause has ever moved its time.
+  if ((undo ? t.undo_at == t.undo_since : t.at == t.since) && entry.machine->step(item.task.step).at_once == 0)
+    return true;
+  const engine::Pending due = pending_of(entry);
+  return std::any_of(due.ready.begin(), due.ready.end(), [&](const engine::Ready& ready) {
+    return ready.task == item.task && ready.action == item.action && ready.at <= now;
+  });
 }
 
 std::uint8_t flag_of(Action action) {
@@ -69,7 +79,7 @@ void Partition::queue_again(Entry& entry, projections::WorkItem item, Time now) 
   for (const engine::Ready& ready : pending(entry).ready) {
     if (ready.task != item.task || ready.action != item.action) continue;
     item.at = ready.at;
-    entry.queued[entry.machine->flat(item.task)] |= flag_of(item.action);
+    entry.queued_flags(item.task) |= flag_of(item.action);
     work_.add(engine::queue_of(*entry.machine, item.task, item.action), item, now);
   }
 }
@@ -85,8 +95,8 @@ void Partition::fill(PollState& poll, Time now) {
       const auto it = entries_.find(item->number);
       if (it == entries_.end()) continue;
       Entry& entry = *it->second;
-      entry.queued[entry.machine->flat(item->task)] &= static_cast<std::uint8_t>(~flag_of(item->action));
-      if (!can_be_handed_out(entry, *item, now)) {
+      entry.queued_flags(item->task) &= static_cast<std::uint8_t>(~flag_of(item->action));
+      if (!can_be_handed_out(entry, *item, [this](const Entry& e) { return pending(e); }, now)) {
         queue_again(entry, *item, now);
         continue;
       }
@@ -123,7 +133,7 @@ bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
   std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
   std::vector<const PollState*> gone;
   for (const engine::Ready& ready : due.ready) {
-    if (ready.at > now || (entry.queued[entry.machine->flat(ready.task)] & flag_of(ready.action)) != 0) continue;
+    if (ready.at > now || (entry.queued_flags(ready.task) & flag_of(ready.action)) != 0) continue;
     const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
     if (work_.has(queue)) continue;  // others came first
     const auto waiting = polls_by_queue_.find(queue);
@@ -168,7 +178,7 @@ void Partition::hand_out(Turn& turn, PollState& poll, const std::vector<engine::
 
 Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lease) {
   const engine::State& s = entry.state;
-  const engine::TaskState& t = s.tasks[entry.machine->flat(lease.task)];
+  const engine::TaskState& t = s.tasks[entry.machine->flat(s, lease.task)];
   const bool undo = lease.action == Action::undo;
   HandOut out;
   out.token = lease_token(entry.number, lease.sequence, lease.leased_at);
@@ -191,7 +201,7 @@ Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lea
   auto input = payload(entry, t.input.present() ? t.input : s.input);
   if (!input) return tl::unexpected<Error>(input.error());
   out.input = std::move(*input);
-  if (undo && s.bits.test(entry.machine->bit(engine::TaskBit::done, entry.machine->flat(lease.task)))) {
+  if (undo && s.bits.test(entry.machine->bit(s, engine::TaskBit::done, lease.task))) {
     auto output = payload(entry, t.output);
     if (!output) return tl::unexpected<Error>(output.error());
     out.output = output->empty() ? "null" : std::move(*output);
