@@ -268,9 +268,8 @@ class Decoder {
                             text(t.reason()), text(t.who())};
   }
   Event take(const wire::IncidentRaised& t) {
-    return IncidentRaised{t.number(),        checked(t.kind(), IncidentKind::expired, "kind of incident"),
-                          place(*t.task()),  text(t.code()),
-                          text(t.message()), t.has_task()};
+    return IncidentRaised{t.number(), checked(t.kind(), IncidentKind::expired, "kind of incident"), place(*t.task()),
+                          text(t.code()), text(t.message())};
   }
   static Event take(const wire::Transitioned& t) {
     return Transitioned{t.transition(), t.from(), t.to(), text(t.event_id()), payload(t.data())};

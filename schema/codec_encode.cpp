@@ -246,7 +246,7 @@ class Encoder {
   fb::Offset<wire::IncidentRaised> put(const IncidentRaised& e) {
     const wire::Place task = place(e.task);
     const Text code = text(e.code), message = text(e.message);
-    return wire::CreateIncidentRaised(builder_, &task, e.number, number(e.kind), code, message, e.has_task);
+    return wire::CreateIncidentRaised(builder_, &task, e.number, number(e.kind), code, message);
   }
   fb::Offset<wire::Transitioned> put(const Transitioned& e) {
     const Text event_id = text(e.event_id);

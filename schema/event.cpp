@@ -133,6 +133,10 @@ std::string_view to_string(IncidentKind kind) {
   return kIncidents[static_cast<std::size_t>(kind)];
 }
 
+bool concerns_step(IncidentKind kind) {
+  return kind == IncidentKind::step_failed || kind == IncidentKind::expired;
+}
+
 std::string_view to_string(IncidentResolution resolution) {
   return kResolutions[static_cast<std::size_t>(resolution)];
 }

@@ -302,9 +302,8 @@ struct TransactionTerminated {
 struct IncidentRaised {
   std::uint32_t number = 1;
   IncidentKind kind = IncidentKind::undo_failed;
-  TaskRef task;
+  TaskRef task;  // only its step counts where concerns_step(kind)
   std::string code, message;
-  bool has_task = true;  // false: task.step itself, not one task of it
   bool operator==(const IncidentRaised&) const = default;
 };
 
@@ -377,6 +376,7 @@ enum class EventKind : std::uint8_t {
 EventKind kind_of(const Event& event);
 std::string_view to_string(NotUndoneReason reason);         // as in histories
 std::string_view to_string(IncidentKind kind);              // as in histories and views
+bool concerns_step(IncidentKind kind);                      // a whole step rather than one of its tasks
 std::string_view to_string(IncidentResolution resolution);  // as in requests and histories
 std::optional<IncidentResolution> parse_resolution(std::string_view word);
 std::string_view to_string(EventKind kind);  // snake_case, as in histories and metrics

@@ -197,7 +197,7 @@ class EventWriter : EventLine {
     number("number", e.number);
     text("incident", to_string(e.kind));
     step(e.task.step);
-    if (e.has_task) {
+    if (!concerns_step(e.kind)) {
       task(e.task.step, e.task.task, e.task.instance);
     } else {
       text_or_null("task", {});

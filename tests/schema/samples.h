@@ -80,7 +80,7 @@ inline std::vector<Event> later_fields() {
       StepMet{1, {GoKind::end, 0, 0}},
       StepFailed{0, true, {0, 0, 0}, "card_refused", "no funds", {GoKind::step, 1, 0}},
       StepFailed{1, false, {}, "dta.deadline", "too late", {GoKind::compensate, 0, 2}},
-      IncidentRaised{3, IncidentKind::step_failed, {1, 0, 0}, "dta.deadline", "too late", false},
+      IncidentRaised{3, IncidentKind::step_failed, {1, 0, 0}, "dta.deadline", "too late"},
       IncidentResolved{3, IncidentResolution::force_failed, "gave up on it", "anna"},
       CompensationStarted{CompensationCause::decided, "refused", ""},
   };
