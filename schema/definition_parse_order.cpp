@@ -7,6 +7,11 @@
 #include "schema/definition_parse.h"
 
 namespace dta::schema {
+namespace {
+
+constexpr std::ptrdiff_t kNamesShown = 20;  // of one cycle
+
+}  // namespace
 
 bool Step::ordered() const {
   return std::ranges::any_of(tasks, [](const Task& task) { return !task.after.empty(); });
@@ -51,26 +56,45 @@ void TaskOrder::close(std::vector<Task>& tasks, const std::vector<std::string>& 
   if (cyclic_) tell_cycles(tasks, left, at, faults);
 }
 
-// Every task that is left has one before it that is left as well, so walking back from it must meet itself. A walk that
-// meets an earlier walk has found a cycle that was told already, or one that shares a task with it.
+// Depth first along `after`: one that leads back to a task on the current path closes a cycle.
 void TaskOrder::tell_cycles(const std::vector<Task>& tasks, const std::vector<std::uint32_t>& left,
                             const std::vector<std::string>& at, FaultList& faults) {
-  std::vector<std::size_t> walk(tasks.size());  // the number of the walk that saw the task, from 1
-  for (std::size_t start = 0; start < tasks.size(); ++start) {
-    if (left[start] == 0 || walk[start] != 0) continue;
-    std::vector<std::size_t> path;
-    std::size_t task = start;
-    while (walk[task] == 0) {
-      walk[task] = start + 1;
-      path.push_back(task);
-      task = *std::ranges::find_if(tasks[task].after, [&](std::uint16_t earlier) { return left[earlier] != 0; });
-    }
-    if (walk[task] != start + 1) continue;
+  enum class Mark : std::uint8_t { fresh, on_path, finished };
+  struct Frame {
+    std::uint16_t task;
+    std::size_t next = 0;
+  };
+  std::vector<Mark> marks(tasks.size());
+  const auto tell = [&](const std::vector<Frame>& path, std::uint16_t again) {
+    const auto first = std::ranges::find(path, again, &Frame::task);
     std::string names;
-    const auto first = std::ranges::find(path, task);
-    for (auto it = first; it != path.end(); ++it) names += shown(tasks[*it].name) + " after ";
-    faults.add(at[task] + "/after",
-               fmt::format("the tasks wait for each other: {}{}; drop one of these", names, shown(tasks[task].name)));
+    for (auto it = first; it != path.end() && it - first < kNamesShown; ++it)
+      names += shown(tasks[it->task].name) + " after ";
+    if (path.end() - first > kNamesShown) names += "… after ";
+    faults.add(at[again] + "/after",
+               fmt::format("the tasks wait for each other: {}{}; drop one of these", names, shown(tasks[again].name)));
+  };
+  for (std::size_t start = 0; start < tasks.size(); ++start) {
+    if (left[start] == 0 || marks[start] != Mark::fresh) continue;
+    std::vector<Frame> path{{static_cast<std::uint16_t>(start)}};
+    marks[start] = Mark::on_path;
+    while (!path.empty()) {
+      Frame& top = path.back();
+      const auto& after = tasks[top.task].after;
+      if (top.next == after.size()) {
+        marks[top.task] = Mark::finished;
+        path.pop_back();
+        continue;
+      }
+      const std::uint16_t earlier = after[top.next++];
+      if (left[earlier] == 0) continue;
+      if (marks[earlier] == Mark::on_path) {
+        tell(path, earlier);
+      } else if (marks[earlier] == Mark::fresh) {
+        marks[earlier] = Mark::on_path;
+        path.push_back({earlier});
+      }
+    }
   }
 }
 
