@@ -46,15 +46,34 @@ std::string number_or_none(std::uint32_t attempt) {
   return attempt == 0 ? "" : std::to_string(attempt);
 }
 
+// What stands open with a step itself.
+std::string step_note(const StepState& step, Time now) {
+  std::string text = step.held ? "held: see its incident" : "";
+  if (step.deadline_at) text = with(text, "deadline " + relative(step.deadline_at, now));
+  if (!step.waits_for_signals.empty()) text = with(text, "waits for " + joined(step.waits_for_signals));
+  if (step.waits_until)
+    text = with(text,
+                (step.waits_for_signals.empty() ? "goes on " : "gives up waiting ") + relative(step.waits_until, now));
+  if (step.state == "failed" && step.error) text = with(text, step.error->code);
+  return text;
+}
+
+std::string signals_table(const std::vector<SignalState>& signals) {
+  Table table({"SIGNAL", "ID", "TAKEN BY", "PAYLOAD"});
+  for (const SignalState& s : signals)
+    table.add({s.name, s.signal_id, s.step.empty() ? "-" : s.step, shortened(s.payload, kValueCharacters)});
+  return table.text();
+}
+
 std::string steps_table(const std::vector<StepState>& steps, Time now) {
   Table table({"STEP", "TASK", "STATUS", "ATTEMPT", "WORKER", "QUEUE", "NOTE"});
   for (const StepState& step : steps) {
-    const std::string deadline = step.deadline_at ? "deadline " + relative(step.deadline_at, now) : "";
-    table.add({step.name, "", step.state, "", "", "", deadline});
+    table.add({step.name, "", step.state, "", "", "", step_note(step, now)});
     for (const TaskState& task : step.tasks) {
       const std::string notes =
           with(with(note(task.lease_until, task.retry_at, now), task.stopping ? "asked to stop" : ""), task.error);
-      table.add({"", task.name, task.status, number_or_none(task.attempt), task.worker, task.queue, notes});
+      const std::string name = step.instances ? task.name + "[" + std::to_string(task.instance) + "]" : task.name;
+      table.add({"", name, task.status, number_or_none(task.attempt), task.worker, task.queue, notes});
       const UndoState& undo = task.undo;
       if (undo.status == "none" || undo.status == "idle" || undo.status.empty()) continue;
       table.add({"", "  undo", undo.status, number_or_none(undo.attempt), undo.worker, undo.queue,
@@ -100,6 +119,8 @@ std::string whole(const Transaction& t, Time now) {
   if (t.error) head.add({"error", error_text(*t.error)});
   if (!t.input.empty()) head.add({"input", shortened(t.input, kPayloadCharacters)});
   if (!t.output.empty()) head.add({"output", shortened(t.output, kPayloadCharacters)});
+  if (t.pivot_passed) head.add({"pivot", "passed"});
+  if (t.cancel_requested) head.add({"cancel asked", t.cancel_requested->reason});
   if (t.form == "table") {
     head.add({"state", t.state});
     head.add({"visited", joined(t.visited)});
@@ -108,6 +129,7 @@ std::string whole(const Transaction& t, Time now) {
   if (!t.not_undone.empty()) head.add({"not undone", joined(t.not_undone)});
   std::string text = head.text();
   if (!t.steps.empty()) text += "\n" + steps_table(t.steps, now);
+  if (!t.signals.empty()) text += "\n" + signals_table(t.signals);
   if (!t.incidents.empty()) text += "\n" + incidents_table(t.incidents);
   return text;
 }

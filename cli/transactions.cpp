@@ -1,12 +1,11 @@
-// dta tx: start, show, list, history, cancel, terminate, resolve, append.
+// dta tx: start, show, list, history, append; what people ask of one transaction is in transaction_control.cpp.
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <iostream>
-#include <memory>
 
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/transaction_view.h"
+#include "cli/verb.h"
 #include "dta/json.h"
 
 namespace dta::cli {
@@ -102,46 +101,9 @@ int history(const Session& session, const HistoryArguments& a) {
   return 0;
 }
 
-struct ControlArguments {
-  std::string id, reason, who, request_id, resolution;
-  std::uint32_t incident = 0;
-};
-
-CancelOptions said_by(const ControlArguments& a) {
-  const char* user = std::getenv("USER");
-  const std::string who = !a.who.empty() || user == nullptr ? a.who : user;
-  return {.reason = a.reason, .who = who, .request_id = a.request_id};
-}
-
-int show_standing(const Session& session, const Cancelled& answer) {
-  print_line(session.json ? answer.json : answer.id + "  " + answer.status + "  at " + std::to_string(answer.sequence));
-  return 0;
-}
-
-int cancel(const Session& session, const ControlArguments& a) {
-  return show_standing(session, session.client().cancel(a.id, said_by(a)));
-}
-
-int terminate(const Session& session, const ControlArguments& a) {
-  return show_standing(session, session.client().terminate(a.id, said_by(a)));
-}
-
-int resolve(const Session& session, const ControlArguments& a) {
-  return show_standing(session, session.client().resolve(a.id, a.incident, a.resolution, said_by(a)));
-}
-
 struct AppendArguments {
   std::string id, on, data, event_id, events, expected = "any";
 };
-
-Expected read_expected(const std::string& text) {
-  if (text == "any") return Expected::any();
-  if (text == "none") return Expected::none();
-  const auto number = Json::parse(text);
-  if (!number || number->kind() != Json::Kind::number || number->natural() == 0)
-    throw Error("invalid_argument", "--expected is 'any', 'none' or a sequence, not '" + text + "'");
-  return Expected::at(number->natural());
-}
 
 std::vector<NewEvent> read_events(const std::string& text) {
   const auto list = Json::parse(text);
@@ -165,18 +127,6 @@ int append(const Session& session, const AppendArguments& a) {
                           : answer.id + "  " + answer.status + "  state " + answer.state + "  at " +
                                 std::to_string(answer.sequence) + (answer.repeated ? "  (was appended before)" : ""));
   return 0;
-}
-
-// Registers a verb whose arguments live as long as the session's action.
-template <class Arguments>
-std::pair<CLI::App*, std::shared_ptr<Arguments>> add_verb(CLI::App& noun, Session& session, const char* name,
-                                                          const char* help,
-                                                          int (*run)(const Session&, const Arguments&)) {
-  auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = noun.add_subcommand(name, help);
-  verb->callback(
-      [&session, arguments, run] { session.action = [&session, arguments, run] { return run(session, *arguments); }; });
-  return {verb, arguments};
 }
 
 void add_start(CLI::App& tx, Session& session) {
@@ -221,37 +171,6 @@ void add_history(CLI::App& tx, Session& session) {
   verb->add_option("--from", a->from, "First sequence")->capture_default_str();
   verb->add_option("--limit", a->limit, "Events at most; 0: all")->capture_default_str();
   verb->footer("Example:\n  dta tx history o-17 --json | jq 'select(.kind==\"task_failed\")'");
-}
-
-void add_said(CLI::App* verb, ControlArguments& a) {
-  verb->add_option("--reason", a.reason, "Why; kept in the history")->required();
-  verb->add_option("--who", a.who, "Who asks for it; $USER when left out");
-  verb->add_option("--request-id", a.request_id, "Id of this request; the same id again gets the same answer");
-}
-
-void add_control(CLI::App& tx, Session& session) {
-  {
-    auto [verb, a] =
-        add_verb<ControlArguments>(tx, session, "cancel", "Cancel a transaction: what was done is undone", cancel);
-    verb->add_option("ID", a->id, "Id of the transaction")->required();
-    add_said(verb, *a);
-    verb->footer("Example:\n  dta tx cancel o-17 --reason 'customer called'");
-  }
-  {
-    auto [verb, a] = add_verb<ControlArguments>(tx, session, "terminate",
-                                                "Stop a transaction at once: nothing is undone", terminate);
-    verb->add_option("ID", a->id, "Id of the transaction")->required();
-    add_said(verb, *a);
-    verb->footer("Example:\n  dta tx terminate o-17 --reason 'settled by hand'");
-  }
-  auto [verb, a] = add_verb<ControlArguments>(tx, session, "resolve", "Decide what becomes of an incident", resolve);
-  verb->add_option("ID", a->id, "Id of the transaction")->required();
-  verb->add_option("INCIDENT", a->incident, "Number of the incident, as 'dta tx show' lists it")->required();
-  verb->add_option("RESOLUTION", a->resolution, "retry, force_done, give_up or accept")
-      ->required()
-      ->check(CLI::IsMember({"retry", "force_done", "give_up", "accept"}));
-  add_said(verb, *a);
-  verb->footer("Example:\n  dta tx resolve o-17 1 retry --reason 'the carrier is back'");
 }
 
 void add_append(CLI::App& tx, Session& session) {

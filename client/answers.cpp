@@ -67,6 +67,7 @@ TaskState read_task(const Json& task) {
           .worker = task["worker"].string(),
           .error = task["error"].is_object() ? task["error"]["code"].string() : task["error"].string(),
           .status = task["status"].string(),
+          .instance = small(task["instance"]),
           .stopping = task["stopping"].boolean(),
           .attempt = small(task["attempt"]),
           .ready_at = read_time(task["ready_at"]),
@@ -75,14 +76,38 @@ TaskState read_task(const Json& task) {
           .undo = read_undo(task["undo"])};
 }
 
+std::optional<TransactionError> read_error(const Json& error) {
+  if (!error.is_object()) return std::nullopt;
+  return TransactionError{error["code"].string(), error["message"].string(), error["step"].string(),
+                          error["task"].string()};
+}
+
 StepState read_step(const Json& step) {
-  StepState state{.name = step["name"].string(),
-                  .state = step["state"].string(),
-                  .entered_at = read_time(step["entered_at"]),
-                  .deadline_at = read_time(step["deadline_at"]),
-                  .tasks = {}};
-  for (const Json& task : step["tasks"].items()) state.tasks.push_back(read_task(task));
+  StepState state;
+  for (const auto& [name, value] : step.members()) {
+    if (name == "name") state.name = value.string();
+    if (name == "state") state.state = value.string();
+    if (name == "outcome") state.outcome = value.string();
+    if (name == "held") state.held = value.boolean();
+    if (name == "entered_at") state.entered_at = read_time(value);
+    if (name == "deadline_at") state.deadline_at = read_time(value);
+    if (name == "error") state.error = read_error(value);
+    if (name == "instances") state.instances = small(value);
+    if (name == "waits_for") {
+      for (const Json& signal : value["signals"].items()) state.waits_for_signals.push_back(signal.string());
+      state.waits_until = read_time(value["until"]);
+    }
+    if (name == "tasks")
+      for (const Json& task : value.items()) state.tasks.push_back(read_task(task));
+  }
   return state;
+}
+
+SignalState read_signal(const Json& signal) {
+  return {.name = signal["name"].string(),
+          .signal_id = signal["signal_id"].string(),
+          .payload = std::string(signal["payload"].raw()),
+          .step = signal["step"].string()};
 }
 
 Incident read_incident(const Json& incident) {
@@ -137,14 +162,15 @@ Transaction read_transaction(const Json& answer) {
     if (name == "outcome") t.outcome = value.string();
     if (name == "sequence") t.sequence = value.natural();
     if (name == "output") t.output = value.raw();
-    if (name == "error" && value.is_object())
-      t.error = TransactionError{value["code"].string(), value["message"].string(), value["step"].string(),
-                                 value["task"].string()};
+    if (name == "error") t.error = read_error(value);
     if (name == "created") t.created = value.boolean();
     if (name == "number") t.number = value.natural();
     if (name == "form") t.form = value.string();
     if (name == "attention") t.attention = value.boolean();
     if (name == "paused") t.paused = value.boolean();
+    if (name == "pivot_passed") t.pivot_passed = value.boolean();
+    if (name == "cancel_requested" && value.is_object())
+      t.cancel_requested = CancelRequested{value["reason"].string(), value["who"].string()};
     if (name == "epoch") t.epoch = small(value);
     if (name == "started_at") t.started_at = read_time(value);
     if (name == "ended_at") t.ended_at = read_time(value);
@@ -159,6 +185,8 @@ Transaction read_transaction(const Json& answer) {
     if (name == "not_undone") t.not_undone = read_texts(value);
     if (name == "steps")
       for (const Json& step : value.items()) t.steps.push_back(read_step(step));
+    if (name == "signals")
+      for (const Json& signal : value.items()) t.signals.push_back(read_signal(signal));
     if (name == "incidents")
       for (const Json& incident : value.items()) t.incidents.push_back(read_incident(incident));
   }

@@ -210,6 +210,26 @@ Cancelled Client::terminate(std::string_view id, const CancelOptions& options) {
   return client::read_cancelled(client::parse_answer(answer));
 }
 
+Cancelled Client::pause(std::string_view id, const CancelOptions& options) {
+  const std::string answer = impl_->send("POST", transaction_path(id) + "/pause", control_body(options).text());
+  return client::read_cancelled(client::parse_answer(answer));
+}
+
+Cancelled Client::resume(std::string_view id, const CancelOptions& options) {
+  const std::string answer = impl_->send("POST", transaction_path(id) + "/resume", control_body(options).text());
+  return client::read_cancelled(client::parse_answer(answer));
+}
+
+Cancelled Client::signal(std::string_view id, std::string_view name, const std::string& payload,
+                         std::string_view signal_id) {
+  if (name.empty()) throw Error("invalid_argument", "the name of a signal is empty");
+  JsonObject body;
+  body.add("signal_id", signal_id.empty() ? client::random_id() : std::string(signal_id));
+  add_payload(body, "payload", payload);
+  const std::string path = transaction_path(id) + "/signals/" + percent_encode(name);
+  return client::read_cancelled(client::parse_answer(impl_->send("POST", path, body.text())));
+}
+
 Cancelled Client::resolve(std::string_view id, std::uint32_t incident, std::string_view resolution,
                           const CancelOptions& options) {
   JsonObject body = control_body(options);
@@ -224,6 +244,30 @@ Appended Client::append(std::string_view id, const Expected& expected, std::vect
     JsonObject item;
     item.add("id", event.id.empty() ? client::random_id() : event.id).add("on", event.on);
     add_payload(item, "data", event.data);
+    list.raw(item.text());
+  }
+  JsonObject body;
+  body.raw("expected", expected.json()).raw("events", list.text());
+  const std::string answer = impl_->send("POST", transaction_path(id) + "/events", body.text());
+  return client::read_appended(client::parse_answer(answer));
+}
+
+Appended Client::report_external(std::string_view id, const Expected& expected, std::vector<ExternalReport> reports) {
+  JsonArray list;
+  for (const ExternalReport& report : reports) {
+    JsonObject item;
+    item.add("event_id", report.event_id.empty() ? client::random_id() : report.event_id)
+        .add("task", report.step + "/" + report.task);
+    if (report.instance != 0) item.add("instance", std::uint64_t{report.instance});
+    item.add("result", report.failure ? "failed" : "done");
+    if (report.failure) {
+      JsonObject error;
+      error.add("code", report.failure->code).add("message", report.failure->message);
+      add_payload(error, "details", report.failure->details);
+      item.raw("error", error.text()).add("effect", report.failure->effect_unknown ? "unknown" : "none");
+    } else {
+      add_payload(item, "output", report.output);
+    }
     list.raw(item.text());
   }
   JsonObject body;

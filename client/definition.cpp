@@ -2,6 +2,7 @@
 #include "dta/definition.h"
 
 #include <charconv>
+#include <string>
 
 namespace dta {
 namespace {
@@ -12,7 +13,35 @@ std::string decimal(double number) {
   return std::string(text, end);
 }
 
+std::string list_of(std::initializer_list<std::string_view> names) {
+  JsonArray list;
+  for (const std::string_view name : names) list.add(name);
+  return list.text();
+}
+
 }  // namespace
+
+Choice Choice::go(std::string_view step) {
+  Choice choice;
+  choice.members_.add("go", step);
+  return choice;
+}
+Choice Choice::end() {
+  return go("end");
+}
+Choice Choice::compensate(std::string_view code, std::string_view message) {
+  Choice choice = go("compensate");
+  if (!code.empty()) choice.members_.raw("error", JsonObject().add("code", code).add("message", message).text());
+  return choice;
+}
+Choice& Choice::when(std::string_view json) {
+  members_.raw("when", json);
+  return *this;
+}
+Choice& Choice::output(std::string_view json) {
+  members_.raw("output", json);
+  return *this;
+}
 
 TaskBuilder& TaskBuilder::input(std::string_view json) {
   return member("input", json);
@@ -45,6 +74,18 @@ TaskBuilder& TaskBuilder::total_timeout(std::string_view length) {
   timeouts_.add("total", length);
   return *this;
 }
+TaskBuilder& TaskBuilder::when(std::string_view json) {
+  return member("when", json);
+}
+TaskBuilder& TaskBuilder::after(std::initializer_list<std::string_view> tasks) {
+  return member("after", list_of(tasks));
+}
+TaskBuilder& TaskBuilder::optional() {
+  return member("optional", "true");
+}
+TaskBuilder& TaskBuilder::weight(std::uint32_t weight) {
+  return member("weight", std::to_string(weight));
+}
 TaskBuilder& TaskBuilder::member(std::string_view name, std::string_view json) {
   members_.raw(name, json);
   return *this;
@@ -63,12 +104,91 @@ TaskBuilder& StepBuilder::task(std::string_view name, std::string_view queue) {
   task.members_.add("name", name).add("queue", queue);
   return task;
 }
+TaskBuilder& StepBuilder::external_task(std::string_view name) {
+  TaskBuilder& task = tasks_.emplace_back();
+  task.members_.add("name", name).add("external", true);
+  return task;
+}
+StepBuilder& StepBuilder::need(std::string_view json) {
+  join_.raw("need", json);
+  return *this;
+}
+StepBuilder& StepBuilder::need_any() {
+  return need(R"("any")");
+}
+StepBuilder& StepBuilder::need_at_least(std::uint32_t tasks) {
+  return need(JsonObject().add("at_least", tasks).text());
+}
+StepBuilder& StepBuilder::need_weight(std::uint32_t weight) {
+  return need(JsonObject().add("weight", weight).text());
+}
+StepBuilder& StepBuilder::need_share(double share) {
+  return need(JsonObject().raw("share", decimal(share)).text());
+}
 StepBuilder& StepBuilder::drain_siblings() {
   join_.add("siblings", "drain");
   return *this;
 }
+StepBuilder& StepBuilder::drain_leftover() {
+  join_.add("leftover", "drain");
+  return *this;
+}
+StepBuilder& StepBuilder::keep_leftover() {
+  join_.add("leftover", "keep");
+  return *this;
+}
+StepBuilder& StepBuilder::ignore_late_success() {
+  join_.add("late_success", "ignore");
+  return *this;
+}
 StepBuilder& StepBuilder::deadline(std::string_view length) {
   join_.add("deadline", length);
+  return *this;
+}
+StepBuilder& StepBuilder::when(std::string_view json) {
+  return member("when", json);
+}
+StepBuilder& StepBuilder::next(const Choice& choice) {
+  next_.raw(choice.members_.text());
+  return *this;
+}
+StepBuilder& StepBuilder::on_failure(const Choice& choice) {
+  on_failure_.raw(choice.members_.text());
+  return *this;
+}
+StepBuilder& StepBuilder::pivot() {
+  return member("pivot", "true");
+}
+StepBuilder& StepBuilder::for_each(std::string_view pointer) {
+  members_.add("for_each", pointer);
+  return *this;
+}
+StepBuilder& StepBuilder::at_once(std::uint32_t tasks) {
+  members_.add("at_once", tasks);
+  return *this;
+}
+StepBuilder& StepBuilder::wait_for_signal(std::string_view name) {
+  wait_.add("signal", name);
+  return *this;
+}
+StepBuilder& StepBuilder::wait_for_signals(std::initializer_list<std::string_view> names) {
+  wait_.raw("signals", list_of(names));
+  return *this;
+}
+StepBuilder& StepBuilder::wait_until(std::string_view time) {
+  wait_.add("until", time);
+  return *this;
+}
+StepBuilder& StepBuilder::wait_for_duration(std::string_view length) {
+  wait_.add("duration", length);
+  return *this;
+}
+StepBuilder& StepBuilder::wait_deadline(std::string_view length) {
+  wait_.add("deadline", length);
+  return *this;
+}
+StepBuilder& StepBuilder::continue_on_deadline() {
+  wait_.add("on_deadline", "continue");
   return *this;
 }
 StepBuilder& StepBuilder::member(std::string_view name, std::string_view json) {
@@ -79,9 +199,15 @@ StepBuilder& StepBuilder::member(std::string_view name, std::string_view json) {
 std::string StepBuilder::text() const {
   JsonObject step = members_;
   if (!join_.empty()) step.raw("join", join_.text());
-  JsonArray tasks;
-  for (const TaskBuilder& task : tasks_) tasks.raw(task.text());
-  return step.raw("tasks", tasks.text()).text();
+  if (!wait_.empty()) step.raw("wait_for", wait_.text());
+  if (!tasks_.empty()) {
+    JsonArray tasks;
+    for (const TaskBuilder& task : tasks_) tasks.raw(task.text());
+    step.raw("tasks", tasks.text());
+  }
+  if (!next_.empty()) step.raw("next", next_.text());
+  if (!on_failure_.empty()) step.raw("on_failure", on_failure_.text());
+  return step.text();
 }
 
 DefinitionBuilder::DefinitionBuilder(std::string_view name, std::uint32_t version) {

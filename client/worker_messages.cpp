@@ -108,6 +108,7 @@ LeaseLengths read_task(const Json& item, Task& task) {
     if (name == "transaction") task.transaction = value.string();
     if (name == "definition") task.definition = value.string();
     if (name == "version") task.version = static_cast<std::uint32_t>(value.natural());
+    if (name == "instance") task.instance = static_cast<std::uint32_t>(value.natural());
     if (name == "step") task.step = value.string();
     if (name == "task") task.task = value.string();
     if (name == "kind") task.kind = value.string() == "undo" ? TaskKind::undo : TaskKind::action;

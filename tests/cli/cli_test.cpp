@@ -225,8 +225,50 @@ TEST_F(Cli, TxTerminateAndResolveSendWhatIsAsked) {
   EXPECT_EQ(run_with(server, "tx resolve o-17 2 give_up --reason lost --request-id r-1").exit_code, 0);
   EXPECT_EQ(server.requests()[1].target, "/v1/transactions/o-17/incidents/2/resolve");
   EXPECT_EQ(server.requests()[1].body, R"({"reason":"lost","who":"anna","request_id":"r-1","resolution":"give_up"})");
+  EXPECT_EQ(run_with(server, "tx resolve o-17 3 force_failed --reason gone").exit_code, 0);
   EXPECT_EQ(run_with(server, "tx resolve o-17 2 forget --reason lost").exit_code, 2) << "no such resolution";
   EXPECT_EQ(run_with(server, "tx resolve o-17 2 retry").exit_code, 2) << "a reason is required";
+}
+
+TEST_F(Cli, TxPauseAndResumeSendWhoAsks) {
+  FakeServer server(always({.body = R"({"id":"o-17","status":"paused","phase":"running","sequence":20})"}));
+  EXPECT_EQ(run_with(server, "tx pause o-17 --reason counting --request-id p-1").out, "o-17  paused  at 20\n");
+  EXPECT_EQ(server.requests()[0].target, "/v1/transactions/o-17/pause");
+  EXPECT_EQ(server.requests()[0].body, R"({"reason":"counting","who":"anna","request_id":"p-1"})");
+  EXPECT_EQ(run_with(server, "tx resume o-17 --reason counted --who otto --request-id p-2").exit_code, 0);
+  EXPECT_EQ(server.requests()[1].target, "/v1/transactions/o-17/resume");
+  EXPECT_EQ(server.requests()[1].body, R"({"reason":"counted","who":"otto","request_id":"p-2"})");
+  EXPECT_EQ(run_with(server, "tx pause o-17").exit_code, 2) << "a reason is required";
+}
+
+TEST_F(Cli, TxSignalSendsNameIdAndPayload) {
+  FakeServer server(always({.body = R"({"id":"o-17","status":"running","phase":"running","sequence":20})"}));
+  EXPECT_EQ(run_with(server, R"(tx signal o-17 decision --id s-1 --payload '{"answer":1.0}')").out,
+            "o-17  running  at 20\n");
+  EXPECT_EQ(server.requests()[0].target, "/v1/transactions/o-17/signals/decision");
+  EXPECT_EQ(server.requests()[0].body, R"({"signal_id":"s-1","payload":{"answer":1.0}})");
+  EXPECT_EQ(run_with(server, "tx signal o-17 decision --payload '{'").exit_code, 2);
+  EXPECT_EQ(run_with(server, "tx signal o-17").exit_code, 2) << "a name is required";
+}
+
+TEST_F(Cli, TxReportSendsWhatBecameOfAnExternalTask) {
+  FakeServer server(always(
+      {.body = R"({"id":"o","first_sequence":5,"sequence":6,"status":"running","phase":"running","repeated":false})"}));
+  EXPECT_EQ(run_with(server, "tx report o ship/book --output '[1.0]' --event-id e-1 --expected 4").out,
+            "o  running  at 6\n");
+  EXPECT_EQ(server.requests()[0].body,
+            R"({"expected":4,"events":[{"event_id":"e-1","task":"ship/book","result":"done","output":[1.0]}]})");
+  EXPECT_EQ(
+      run_with(server,
+               "tx report o pack/label --instance 2 --error no_room --message full --effect-unknown --event-id e-2")
+          .exit_code,
+      0);
+  EXPECT_EQ(server.requests()[1].body,
+            R"({"expected":"any","events":[{"event_id":"e-2","task":"pack/label","instance":2,"result":"failed",)"
+            R"("error":{"code":"no_room","message":"full"},"effect":"unknown"}]})");
+  EXPECT_EQ(run_with(server, "tx report o ship").exit_code, 2) << "STEP/TASK";
+  EXPECT_EQ(run_with(server, "tx report o a/b --error e --output 1").exit_code, 2) << "one or the other";
+  EXPECT_EQ(server.requests().size(), 2u);
 }
 
 TEST_F(Cli, TxAppendSendsOneOrMany) {

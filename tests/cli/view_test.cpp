@@ -95,6 +95,34 @@ TEST(TransactionView, ShowsStepsTasksUndosAndIncidents) {
   EXPECT_THAT(text, HasSubstr("1         open   reserve/stock  undo_failed  c\n"));
 }
 
+TEST(TransactionView, ShowsWhatAStepWaitsForAndWhatItHolds) {
+  const Time now(milliseconds(1'000'000'000));
+  Transaction t;
+  t.id = "o-17";
+  t.pivot_passed = true;
+  t.cancel_requested = CancelRequested{"customer called", "anna"};
+  t.steps.push_back({.name = "pack", .state = "entered", .held = true, .instances = 2});
+  t.steps[0].tasks = {{.name = "label", .status = "done", .instance = 0, .undo = {}},
+                      {.name = "label", .status = "waiting", .instance = 1, .undo = {}}};
+  t.steps.push_back({.name = "approve",
+                     .state = "entered",
+                     .waits_for_signals = {"decision", "go"},
+                     .waits_until = now + std::chrono::hours(2)});
+  t.steps.push_back({.name = "later", .state = "entered", .waits_until = now + std::chrono::seconds(5)});
+  t.signals.push_back({.name = "decision", .signal_id = "s-1", .payload = "{}", .step = "approve"});
+  t.signals.push_back({.name = "go", .signal_id = "s-2"});
+  const std::string text = whole(t, now);
+  EXPECT_THAT(text, HasSubstr("pivot         passed\n"));
+  EXPECT_THAT(text, HasSubstr("cancel asked  customer called\n"));
+  EXPECT_THAT(text, HasSubstr("held: see its incident\n"));
+  EXPECT_THAT(text, HasSubstr("label[0]  done"));
+  EXPECT_THAT(text, HasSubstr("label[1]  waiting"));
+  EXPECT_THAT(text, HasSubstr("waits for decision, go, gives up waiting in 2h\n"));
+  EXPECT_THAT(text, HasSubstr("goes on in 5s\n"));
+  EXPECT_THAT(text, HasSubstr("decision  s-1  approve   {}\n"));
+  EXPECT_THAT(text, HasSubstr("go        s-2  -\n"));
+}
+
 TEST(TransactionView, ShowsTheStateOfATable) {
   Transaction t;
   t.form = "table";

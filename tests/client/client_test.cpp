@@ -309,6 +309,85 @@ TEST(Client, TerminateAndResolveSayWhatAndWhy) {
   EXPECT_EQ((*Json::parse(requests[1].body))["request_id"].string(), "r-1");
 }
 
+TEST(Client, PauseResumeAndSignalSayWhatAndWhy) {
+  const std::string answer = R"({"id":"a","status":"paused","phase":"running","sequence":20})";
+  FakeServer server(in_order({{.body = answer}, {.body = answer}, {.body = answer}, {.body = answer}}));
+  Client client(server.url());
+  EXPECT_EQ(client.pause("a b", {.reason = "why", .who = "anna"}).status, "paused");
+  EXPECT_EQ(client.resume("a", {.reason = "go on", .request_id = "r-1"}).sequence, 20u);
+  client.signal("a", "the decision", R"({"answer":1.0})", "s-1");
+  client.signal("a", "go");
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests[0].target, "/v1/transactions/a%20b/pause");
+  EXPECT_EQ((*Json::parse(requests[0].body))["who"].string(), "anna");
+  EXPECT_EQ(requests[1].target, "/v1/transactions/a/resume");
+  EXPECT_EQ((*Json::parse(requests[1].body))["request_id"].string(), "r-1");
+  EXPECT_EQ(requests[2].target, "/v1/transactions/a/signals/the%20decision");
+  EXPECT_EQ(requests[2].body, R"({"signal_id":"s-1","payload":{"answer":1.0}})");
+  const auto body = Json::parse(requests[3].body);
+  EXPECT_EQ((*body)["signal_id"].string().size(), 32u);
+  EXPECT_FALSE((*body)["payload"].exists());
+  EXPECT_EQ(problem_of([&] { client.signal("a", "go", "{"); }).code, "malformed_json");
+  EXPECT_EQ(problem_of([&] { client.signal("a", ""); }).code, "invalid_argument");
+}
+
+TEST(Client, ReportsOfExternalTasksSayWhatBecameOfThem) {
+  FakeServer server(in_order(
+      {{.body =
+            R"({"id":"a","first_sequence":5,"sequence":6,"status":"running","phase":"running","repeated":false})"}}));
+  Client client(server.url());
+  const Appended answer = client.report_external(
+      "a", Expected::at(4),
+      {{.step = "ship", .task = "book", .output = "1.0", .event_id = "e-1"},
+       {.step = "ship",
+        .task = "label",
+        .instance = 3,
+        .failure = ExternalFailure{.code = "no_room", .message = "full", .details = "[]", .effect_unknown = true},
+        .event_id = "e-2"},
+       {.step = "ship", .task = "weigh"}});
+  EXPECT_EQ(answer.first_sequence, 5u);
+  EXPECT_EQ(answer.sequence, 6u);
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].target, "/v1/transactions/a/events");
+  const auto body = Json::parse(requests[0].body);
+  EXPECT_EQ(body->at("/expected").integer(), 4);
+  EXPECT_EQ(body->at("/events/0").raw(), R"({"event_id":"e-1","task":"ship/book","result":"done","output":1.0})");
+  EXPECT_EQ(body->at("/events/1").raw(),
+            R"({"event_id":"e-2","task":"ship/label","instance":3,"result":"failed",)"
+            R"("error":{"code":"no_room","message":"full","details":[]},"effect":"unknown"})");
+  EXPECT_EQ(body->at("/events/2/event_id").string().size(), 32u);
+}
+
+TEST(Client, GetReadsWhatAStepWaitsForAndWhatHoldsIt) {
+  FakeServer server(in_order({{.body = R"({"id":"o","phase":"running","status":"attention","paused":true,
+   "pivot_passed":true,"cancel_requested":{"reason":"why","who":"anna"},
+   "signals":[{"name":"decision","signal_id":"s-1","payload":{"a":1.0},"step":"approve"},
+              {"name":"go","signal_id":"s-2","step":null}],
+   "steps":[{"name":"pick","state":"failed","outcome":"failed","error":{"code":"dta.deadline","message":"m","task":null},
+             "instances":2,"tasks":[{"name":"box","instance":0,"status":"held"},{"name":"box","instance":1,"status":"waiting"}]},
+            {"name":"approve","state":"entered","outcome":"open","held":true,"error":null,
+             "waits_for":{"signals":["decision","go"],"until":"1970-01-01T00:00:01Z"},"tasks":[]},
+            {"name":"tell","state":"not_entered","outcome":null,"waits_for":null,"tasks":[]}]})"}}));
+  const Transaction t = Client(server.url()).get("o");
+  EXPECT_TRUE(t.paused && t.pivot_passed);
+  EXPECT_EQ(t.cancel_requested->who, "anna");
+  ASSERT_EQ(t.signals.size(), 2u);
+  EXPECT_EQ(t.signals[0].payload, R"({"a":1.0})");
+  EXPECT_EQ(t.signals[0].step, "approve");
+  EXPECT_EQ(t.signals[1].step, "");
+  ASSERT_EQ(t.steps.size(), 3u);
+  EXPECT_EQ(t.steps[0].outcome, "failed");
+  EXPECT_EQ(t.steps[0].error->code, "dta.deadline");
+  EXPECT_EQ(t.steps[0].instances, 2u);
+  EXPECT_EQ(t.steps[0].tasks[1].instance, 1u);
+  EXPECT_TRUE(t.steps[1].held);
+  EXPECT_EQ(t.steps[1].waits_for_signals, (std::vector<std::string>{"decision", "go"}));
+  EXPECT_EQ(t.steps[1].waits_until, Time(milliseconds(1000)));
+  EXPECT_FALSE(t.steps[2].instances || t.steps[2].waits_until || t.steps[2].error);
+}
+
 TEST(Client, EventsEndWithACursor) {
   FakeServer server(
       in_order({{.body = "{\"transaction\":\"a\",\"sequence\":1,\"kind\":\"started\"}\n{\"cursor\":\"n1\"}\n"}}));
@@ -351,6 +430,53 @@ TEST(DefinitionBuilder, WritesTheStepsForm) {
       R"("output":{"shelf":"/steps/reserve/stock/output/shelf"}})");
   const auto parsed = schema::parse_definition(order.text());
   EXPECT_TRUE(parsed) << parsed.error().message;
+}
+
+TEST(DefinitionBuilder, WritesTheWholeLanguageOfSteps) {
+  DefinitionBuilder order("order", 1);
+  StepBuilder& reserve =
+      order.step("reserve").need_at_least(1).keep_leftover().ignore_late_success().deadline("/input/d");
+  reserve.task("stock", "q").weight(2);
+  reserve.task("credit", "q").when(R"({"var":"input.credit"})").optional();
+  reserve.task("check", "q").after({"stock", "credit"});
+  reserve.on_failure(Choice::go("invoice").when(R"({"==":[{"var":"steps.reserve.error.code"},"refused"]})"))
+      .on_failure(Choice::compensate());
+  order.step("approve")
+      .when("true")
+      .wait_for_signal("decision")
+      .wait_deadline("7d")
+      .continue_on_deadline()
+      .next(Choice::compensate("refused", "they said no").when(R"({"==":[{"var":"signals.decision"},"no"]})"))
+      .next(Choice::end().when("false").output(R"({"by":"hand"})"));
+  order.step("both").wait_for_signals({"a", "b"});
+  order.step("later").wait_until("/input/at");
+  order.step("pause").wait_for_duration("1h");
+  order.step("pack").for_each("/input/parcels").at_once(50).need_share(0.5).drain_leftover().task("label", "q");
+  order.step("ship").pivot().drain_siblings().external_task("courier").total_timeout("1d");
+  order.step("tell").need_any().task("mail", "q");
+  order.step("invoice").when("false").need_weight(1).task("bill", "q");
+  EXPECT_EQ(
+      order.text(),
+      R"({"name":"order","version":1,"steps":[)"
+      R"({"name":"reserve","join":{"need":{"at_least":1},"leftover":"keep","late_success":"ignore","deadline":"/input/d"},"tasks":[)"
+      R"({"name":"stock","queue":"q","weight":2},{"name":"credit","queue":"q","when":{"var":"input.credit"},"optional":true},)"
+      R"({"name":"check","queue":"q","after":["stock","credit"]}],"on_failure":[)"
+      R"({"go":"invoice","when":{"==":[{"var":"steps.reserve.error.code"},"refused"]}},{"go":"compensate"}]},)"
+      R"({"name":"approve","when":true,"wait_for":{"signal":"decision","deadline":"7d","on_deadline":"continue"},"next":[)"
+      R"({"go":"compensate","error":{"code":"refused","message":"they said no"},"when":{"==":[{"var":"signals.decision"},"no"]}},)"
+      R"({"go":"end","when":false,"output":{"by":"hand"}}]},)"
+      R"({"name":"both","wait_for":{"signals":["a","b"]}},{"name":"later","wait_for":{"until":"/input/at"}},)"
+      R"({"name":"pause","wait_for":{"duration":"1h"}},)"
+      R"({"name":"pack","for_each":"/input/parcels","at_once":50,"join":{"need":{"share":0.5},"leftover":"drain"},)"
+      R"("tasks":[{"name":"label","queue":"q"}]},)"
+      R"({"name":"ship","pivot":true,"join":{"siblings":"drain"},"tasks":[{"name":"courier","external":true,"timeouts":{"total":"1d"}}]},)"
+      R"({"name":"tell","join":{"need":"any"},"tasks":[{"name":"mail","queue":"q"}]},)"
+      R"({"name":"invoice","when":false,"join":{"need":{"weight":1}},"tasks":[{"name":"bill","queue":"q"}]}]})");
+  const auto parsed = schema::parse_definition(order.text());
+  std::string faults;
+  if (!parsed)
+    for (const auto& fault : parsed.error().faults) faults += fault.pointer + ": " + fault.message + "\n";
+  EXPECT_TRUE(parsed) << faults;
 }
 
 TEST(TableBuilder, WritesTheTableForm) {

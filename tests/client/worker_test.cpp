@@ -159,18 +159,18 @@ TEST(Worker, GivesTheHandlerTheTaskAndReportsItsOutput) {
   Problems problems;
   broker.hand_out({lease(
       "t1",
-      R"(,"lease_ms":30000,"heartbeat_ms":5000,"input":{"n": 1.0},"heartbeat":[1],"headers":{"traceparent":"x"})")});
+      R"(,"instance":4,"lease_ms":30000,"heartbeat_ms":5000,"input":{"n": 1.0},"heartbeat":[1],"headers":{"traceparent":"x"})")});
   std::promise<std::string> seen;
   Worker worker(broker.url(), quick(problems));
   worker.on_do("q", [&](Task& task) -> std::string {
     seen.set_value(task.transaction + " " + task.definition + " " + std::to_string(task.version) + " " + task.step +
-                   "/" + task.task + " " + task.idempotency_key + " " + task.input + " " + task.heartbeat_detail + " " +
-                   task.headers.at("traceparent") + (task.kind == TaskKind::action ? " do" : " undo") +
-                   (task.stopping() ? " stopping" : ""));
+                   "/" + task.task + " " + std::to_string(task.instance) + " " + task.idempotency_key + " " +
+                   task.input + " " + task.heartbeat_detail + " " + task.headers.at("traceparent") +
+                   (task.kind == TaskKind::action ? " do" : " undo") + (task.stopping() ? " stopping" : ""));
     return R"({"shelf": "B7", "n":1.0})";
   });
   worker.start();
-  EXPECT_EQ(seen.get_future().get(), "o-1 order 3 reserve/stock key-t1 {\"n\": 1.0} [1] x do");
+  EXPECT_EQ(seen.get_future().get(), "o-1 order 3 reserve/stock 4 key-t1 {\"n\": 1.0} [1] x do");
   broker.wait_for_results(1);
   EXPECT_EQ(broker.results().at("t1"), R"({"token":"t1","output":{"shelf": "B7", "n":1.0}})");
   worker.stop();

@@ -59,7 +59,9 @@ struct UndoState {
 
 struct TaskState {
   std::string name = {}, queue = {}, worker = {}, error = {};
-  std::string status = {};  // not_entered waiting ready leased backoff done failed unknown withdrawn skipped
+  // not_entered waiting ready leased outside backoff held done failed unknown withdrawn skipped
+  std::string status = {};
+  std::uint32_t instance = 0;  // under a for_each the element's index
   bool stopping = false;
   std::uint32_t attempt = 0;
   std::optional<Time> ready_at = {}, lease_until = {}, retry_at = {};
@@ -68,8 +70,14 @@ struct TaskState {
 
 struct StepState {
   std::string name = {};
-  std::string state = {};  // not_entered entered met failed undone skipped
+  std::string state = {};    // not_entered entered met failed undone skipped
+  std::string outcome = {};  // "open", "met", "failed", "skipped"; empty: not entered
+  bool held = false;         // it failed past the pivot: a person must act
   std::optional<Time> entered_at = {}, deadline_at = {};
+  std::optional<TransactionError> error = {};       // of a failed step
+  std::vector<std::string> waits_for_signals = {};  // that have not come
+  std::optional<Time> waits_until = {};
+  std::optional<std::uint32_t> instances = {};  // of a for_each, once entered
   std::vector<TaskState> tasks = {};
 };
 
@@ -77,6 +85,15 @@ struct Incident {
   std::uint64_t number = 0;
   std::string step = {}, task = {}, kind = {}, code = {}, message = {};
   bool open = false;
+};
+
+struct SignalState {
+  std::string name = {}, signal_id = {}, payload = {};  // payload: JSON; empty: none
+  std::string step = {};                                // that consumed it; empty: it is kept for one
+};
+
+struct CancelRequested {
+  std::string reason = {}, who = {};
 };
 
 // A transaction as an answer of the server shows it. start() fills only id to error; get() and wait() fill all of it.
@@ -94,12 +111,15 @@ struct Transaction {
   std::uint64_t number = 0;
   std::string form = {};  // "steps" or "table"
   bool attention = false, paused = false;
+  bool pivot_passed = false;                             // it can only go forward
+  std::optional<CancelRequested> cancel_requested = {};  // waits until the pivot under way is decided
   std::uint32_t epoch = 0;
   std::optional<Time> started_at = {}, ended_at = {}, expires_at = {};
   std::map<std::string, std::string> attributes = {}, headers = {};
   std::string input = {};   // JSON; empty: none
   std::string reason = {};  // of a cancel or an end that someone asked for
   std::vector<StepState> steps = {};
+  std::vector<SignalState> signals = {};
   std::vector<Incident> incidents = {};
   std::vector<std::string> not_undone = {};  // each as text or as raw JSON
   std::string state = {};                    // table form: the current state
@@ -187,6 +207,21 @@ struct NewEvent {
   std::string id = {};    // made here when empty: give one that outlives your process to append once over a restart
 };
 
+struct ExternalFailure {
+  std::string code = {}, message = {};
+  std::string details = {};     // JSON; empty: none
+  bool effect_unknown = false;  // it may have taken effect
+};
+
+// What became of an external task.
+struct ExternalReport {
+  std::string step = {}, task = {};
+  std::uint32_t instance = 0;                   // of a for_each
+  std::string output = {};                      // JSON; empty: none
+  std::optional<ExternalFailure> failure = {};  // nothing: it is done
+  std::string event_id = {};                    // made here when empty
+};
+
 struct Appended {
   std::string id = {}, state = {}, status = {}, phase = {};
   std::uint64_t first_sequence = 0, sequence = 0;
@@ -235,12 +270,23 @@ class Client {
   Cancelled cancel(std::string_view id, const CancelOptions& options);
   // Stops at once, undoes nothing. Refusals: transaction_not_found, closed.
   Cancelled terminate(std::string_view id, const CancelOptions& options);
-  // What a person decides about an incident: resolution is "retry", "force_done", "give_up" or "accept". Refusals:
-  // incident_not_found, closed (resolved before), illegal_event.
+  // Hands nothing out until resume(); results are taken. Refusals: illegal_event (it is paused, or is not), closed.
+  Cancelled pause(std::string_view id, const CancelOptions& options);
+  Cancelled resume(std::string_view id, const CancelOptions& options);
+  // Sends a signal that a step waits for, or will; payload is JSON or empty. An id counts once and is made here when
+  // empty: give one that outlives your process to send it once over a restart. Refusals: transaction_not_found,
+  // unknown_signal, closed.
+  Cancelled signal(std::string_view id, std::string_view name, const std::string& payload = {},
+                   std::string_view signal_id = {});
+  // What a person decides about an incident: resolution is "retry", "force_done", "force_failed", "give_up" or
+  // "accept". Refusals: incident_not_found, closed (resolved before), illegal_event.
   Cancelled resolve(std::string_view id, std::uint32_t incident, std::string_view resolution,
                     const CancelOptions& options);
   // All events or none. Refusals: illegal_event and wrong_sequence (with current_sequence), id_reused, closed.
   Appended append(std::string_view id, const Expected& expected, std::vector<NewEvent> events);
+  // What became of external tasks, all or none; one that has settled meanwhile is accepted and kept as late. Refusals:
+  // task_not_found, illegal_event (not entered yet, or not external), wrong_sequence, id_reused.
+  Appended report_external(std::string_view id, const Expected& expected, std::vector<ExternalReport> reports);
 
   // Everything in order, for subscribers: from the beginning without a cursor.
   EventPage events(std::string_view cursor = {}, std::uint32_t limit = 0, std::chrono::milliseconds wait = {});

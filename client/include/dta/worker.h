@@ -63,6 +63,7 @@ class Task {
   std::string token;  // the lease; opaque
   std::string transaction, definition, step, task, queue;
   std::uint32_t version = 0;
+  std::uint32_t instance = 0;  // under a for_each the element's index
   TaskKind kind = TaskKind::action;
   std::uint32_t attempt = 0, generation = 0, order = 0;
   std::string idempotency_key;   // the same for every attempt of this task
