@@ -1,6 +1,7 @@
 // Random definitions: written in full and parsed again they are equal; damaged ones never do more than be refused.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "schema/definition.h"
@@ -55,10 +56,50 @@ class RandomDefinition {
         "null", "1.50", "\"text\"", "{ \"a\" : [1] }", "\"\\u0041\"", "12345678901234567890", "[]", "{}"};
     return kLiterals[below(std::size(kLiterals))];
   }
+  // What may be read grows from step to step, and inside a task by what it comes after.
   std::string pointer() {
-    if (tasks_.empty() || coin()) return coin() ? "\"/input\"" : "\"\\/input/a~1b/0\"";
+    switch (below(6)) {
+      case 0:
+        if (!signals_.empty()) return "\"/signals/" + signals_[below(signals_.size())] + "/x\"";
+        break;
+      case 1:
+        if (!earlier_.empty()) return "\"/tasks/" + earlier_ + "/output\"";
+        break;
+      case 2:
+        if (element_) return coin() ? R"("/item/x")" : R"("/index")";
+        break;
+      case 3:
+        if (!steps_.empty())
+          return "\"/steps/" + steps_[below(steps_.size())] + (coin() ? "/outcome\"" : "/error/code\"");
+        break;
+      case 4:
+        return coin() ? "\"/input\"" : "\"\\/input/a~1b/0\"";
+      default:
+        break;
+    }
+    if (tasks_.empty()) return "\"/input\"";
     return "\"/steps/" + tasks_[below(tasks_.size())] + "/output" + (coin() ? "/x\"" : "\"");
   }
+  // One that reads something, so that it is neither always nor never true.
+  std::string condition() {
+    std::string path = pointer();
+    path = path.substr(2, path.size() - 3);  // without quotes and the first slash
+    if (path.starts_with("/") || path.find('~') != std::string::npos) path = "input";
+    std::ranges::replace(path, '/', '.');
+    const std::string variable = R"({"var":")" + path + "\"}";
+    switch (below(4)) {
+      case 0:
+        return R"({ ">" : [)" + variable + ", 1.50]}";
+      case 1:
+        return R"({"missing":[")" + path + R"(","input.\u0061"]})";
+      case 2:
+        return R"({"some":[)" + variable + R"(,{"==":[{"var":"of.the.element"},"x"]}]})";
+      default:
+        return variable;
+    }
+  }
+  std::string when() { return maybe(R"("when":)" + condition() + ","); }
+  std::string length_or_pointer(std::int64_t least = 0) { return coin() ? length(least) : pointer(); }
   std::string make_template(int depth) {
     switch (below(depth > 0 ? 8 : 3)) {
       case 0:
@@ -79,8 +120,20 @@ class RandomDefinition {
     }
   }
 
+  // Each comes after some of those before it.
   std::string task(std::size_t index) {
-    std::string out = R"("name":"t)" + std::to_string(index) + R"(","queue":"q ä",)";
+    std::string out = R"("name":"t)" + std::to_string(index) + "\",", after;
+    earlier_.clear();
+    for (std::size_t i = 0; i < index; ++i)
+      if (below(3) == 0) {
+        earlier_ = "t" + std::to_string(i);
+        after = "\"" + earlier_ + "\"" + (after.empty() ? "" : ",") + after;
+      }
+    followed_ = followed_ || !after.empty();
+    out += coin() || !after.empty() ? R"("after":[)" + after + "]," : "";
+    const bool external = below(5) == 0;
+    out += external ? R"("external":true,)" : R"("queue":"q ä",)" + maybe(R"("external":false,)");
+    out += when();
     out += maybe(R"("optional":true,)") + maybe(R"("weight":)" + std::to_string(1 + below(9)) + ",");
     out += maybe(R"("input":)" + make_template(3) + ",");
     if (coin()) {
@@ -89,23 +142,28 @@ class RandomDefinition {
                     closed(maybe(R"("attempt":)" + length(1) + ",") + maybe(R"("heartbeat":)" + length())) + ",");
       out += R"("undo":)" + closed(undo) + ",";
     }
-    out += maybe(R"("retry":)" + retry() + ",");
-    std::string timeouts;
-    for (const char* field : {"queue", "total", "heartbeat"})
-      timeouts += maybe("\"" + std::string(field) + "\":" + length() + ",");
-    timeouts += maybe(R"("attempt":)" + length(1));
+    std::string timeouts = maybe(R"("total":)" + length_or_pointer() + ",");
+    if (!external) {
+      out += maybe(R"("retry":)" + retry() + ",");
+      for (const char* field : {"queue", "heartbeat"})
+        timeouts += maybe("\"" + std::string(field) + "\":" + length_or_pointer() + ",");
+      timeouts += maybe(R"("attempt":)" + length_or_pointer(1));
+    }
     return closed(out + maybe(R"("timeouts":)" + closed(timeouts)));
   }
 
-  // One that the step's tasks can reach.
+  // One that the step's tasks can reach: of tasks in order, one counts at least.
   std::string need(std::size_t tasks) {
-    switch (tasks == 0 ? 0 : below(4)) {
+    if (followed_) tasks = 1;
+    switch (tasks == 0 ? 0 : below(5)) {
       case 0:
         return maybe(R"("need":"all",)");
       case 1:
         return R"("need":"any",)";
       case 2:
         return R"("need":{"at_least":)" + std::to_string(1 + below(tasks)) + "},";
+      case 3:
+        return R"("need":{"share":0.)" + std::to_string(1 + below(999)) + "},";
       default:
         return R"("need":{"weight":)" + std::to_string(1 + below(tasks)) + "},";
     }
@@ -116,22 +174,72 @@ class RandomDefinition {
     return kWords[below(std::size(kWords))];
   }
 
+  std::string wait() {
+    switch (below(4)) {
+      case 0:
+        return R"({"duration":)" + length_or_pointer(1) + "}";
+      case 1:
+        return R"({"until":)" + (coin() ? R"("2027-05-06T07:08:09.125+02:00")" : pointer()) + "}";
+      case 2:
+        waits_for_ = {"s" + std::to_string(below(3))};
+        return closed(R"("signal":")" + waits_for_[0] + "\"," + maybe(R"("deadline":)" + length_or_pointer()));
+      default:
+        waits_for_ = {"a" + std::to_string(below(9)), "b"};
+        return closed(R"("signals":[")" + waits_for_[0] + R"(","b"],)" +
+                      maybe(R"("deadline":)" + length_or_pointer() + R"(,"on_deadline":)" +
+                            (coin() ? "\"fail\"" : "\"continue\"")));
+    }
+  }
+
+  // Conditional ones, then perhaps one that always matches, unless that would leave the next step without a way in.
+  std::string choices(std::size_t own, std::size_t count, bool may_decide) {
+    std::string all;
+    for (auto n = below(3); n > 0; --n)
+      all += (all.empty() ? "" : ",") + closed(R"("when":)" + condition() + "," + go(own, count));
+    if (may_decide && coin()) all += (all.empty() ? "" : ",") + closed(go(own, count));
+    return "[" + all + "]";
+  }
+  std::string go(std::size_t own, std::size_t count) {
+    if (own + 1 < count && coin()) return R"("go":"s)" + std::to_string(own + 1 + below(count - own - 1)) + "\"";
+    if (pivot_ || coin()) return R"("go":"end",)" + maybe(R"("output":)" + make_template(2));
+    return R"("go":"compensate",)" +
+           maybe(R"("error":)" + closed(R"("code":"no \"ä\"",)" + maybe(R"("message":"m\n")")));
+  }
+
+  std::string step(std::size_t own, std::size_t count) {
+    const std::string name = "s" + std::to_string(own);
+    std::string out = R"("name":")" + name + "\"," + when();
+    const auto task_count = below(5);
+    const bool fans_out = task_count > 0 && below(4) == 0;
+    if (fans_out) out += R"("for_each":)" + pointer() + "," + maybe(R"("at_once":)" + std::to_string(below(99)) + ",");
+    waits_for_.clear();
+    if (below(3) == 0) out += R"("wait_for":)" + wait() + ",";
+    const bool pivot = below(6) == 0;
+    out += pivot ? R"("pivot":true,)" : maybe(R"("pivot":false,)");
+    pivot_ = pivot_ || pivot;  // from the first pivot on, nothing here compensates
+    const std::string deadline = maybe(R"("deadline":)" + length_or_pointer());
+    element_ = fans_out;
+    followed_ = false;
+    std::string tasks;
+    for (std::size_t j = 0; j < task_count; ++j) tasks += (j == 0 ? "" : ",") + task(j);
+    element_ = false;
+    earlier_.clear();
+    out += maybe(R"("join":)" +
+                 closed(need(task_count) + maybe(R"("siblings":"drain",)") + leftover() +
+                        maybe(R"("late_success":"ignore",)") + deadline) +
+                 ",");
+    for (std::size_t j = 0; j < task_count; ++j) tasks_.push_back(name + "/t" + std::to_string(j));
+    steps_.push_back(name);
+    signals_.insert(signals_.end(), waits_for_.begin(), waits_for_.end());
+    out += maybe(R"("next":)" + choices(own, count, own + 1 == count) + ",");
+    out += maybe(R"("on_failure":)" + choices(own, count, true) + ",");
+    return closed(out + R"("tasks":[)" + tasks + "]");
+  }
+
   std::string steps() {
     std::string all;
-    const auto count = below(4);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string name = "s" + std::to_string(i);
-      std::string step = R"("name":")" + name + "\",";
-      const auto task_count = below(4);
-      step += maybe(R"("join":)" +
-                    closed(need(task_count) + maybe(R"("siblings":"drain",)") + leftover() +
-                           maybe(R"("late_success":"ignore",)") + maybe(R"("deadline":)" + length())) +
-                    ",");
-      std::string tasks;
-      for (std::size_t j = 0; j < task_count; ++j) tasks += (j == 0 ? "" : ",") + task(j);
-      for (std::size_t j = 0; j < task_count; ++j) tasks_.push_back(name + "/t" + std::to_string(j));
-      all += (i == 0 ? "" : ",") + closed(step + R"("tasks":[)" + tasks + "]");
-    }
+    const auto count = below(6);
+    for (std::size_t i = 0; i < count; ++i) all += (i == 0 ? "" : ",") + step(i, count);
     return closed(R"("name":"d","version":7,)" + maybe(R"("expires_after":)" + length() + ",") + R"("steps":[)" + all +
                   "]," + maybe(R"("output":)" + make_template(3)));
   }
@@ -153,7 +261,11 @@ class RandomDefinition {
   }
 
   std::mt19937 random_;
-  std::vector<std::string> tasks_;  // "step/task" of the steps so far
+  // Of the steps so far: "step/task", names, and signals they wait for.
+  std::vector<std::string> tasks_, steps_, signals_;
+  std::vector<std::string> waits_for_;  // of the step being made
+  std::string earlier_;                 // a task before the one being made; empty: none
+  bool element_ = false, followed_ = false, pivot_ = false;
 };
 
 void expect_equal(const Definition& a, const Definition& b) {
@@ -164,6 +276,7 @@ void expect_equal(const Definition& a, const Definition& b) {
   EXPECT_EQ(a.steps, b.steps);
   EXPECT_EQ(a.task_count, b.task_count);
   EXPECT_EQ(a.output, b.output);
+  EXPECT_EQ(a.signals, b.signals);
   EXPECT_EQ(a.states, b.states);
   EXPECT_EQ(a.initial, b.initial);
   EXPECT_EQ(a.cycles, b.cycles);
