@@ -2,6 +2,7 @@
 // evolve() takes what passes here without looking again. Pure.
 #include <algorithm>
 
+#include "engine/clocks.h"
 #include "engine/evolve.h"
 #include "engine/lifecycle.h"
 #include "schema/assert.h"
@@ -24,7 +25,16 @@ struct Known {
            (r.kind != GoKind::step || (r.step > step && r.step < steps()));
   }
 
+  // The step that was met or failed last says where the path goes on.
+  bool goes(GoKind kind, std::uint16_t step = 0) const {
+    const StepView current(machine, state, state.step);
+    if (!current.is(StepBit::entered)) return kind == GoKind::follow || kind == GoKind::end;
+    if (state.route.kind == GoKind::step) return kind == GoKind::step && state.route.step == step;
+    return state.route.kind == kind || (state.route.kind == GoKind::follow && kind == GoKind::end);
+  }
+
   bool operator()(const StepEntered& e) const {
+    if (e.step < steps() && !goes(GoKind::follow) && !goes(GoKind::step, e.step)) return false;
     if (e.step >= steps() || e.instances > limits::kTasksPerStepMax) return false;
     const Step& step = machine.step(e.step);
     if (step.for_each.empty() && e.instances != 0) return false;
@@ -47,9 +57,13 @@ struct Known {
     return e.step == state.step && e.step < steps() && (!e.has_task || place(e.task)) &&
            e.route.kind != GoKind::follow && route(e.route, e.step, machine.step(e.step).on_failure);
   }
-  bool operator()(const StepUndone& e) const { return e.step < steps(); }
-  bool operator()(const StepSkipped& e) const { return e.step < steps(); }
-  bool operator()(const WaitEnded& e) const { return e.step == state.step && e.step < steps(); }
+  bool operator()(const StepUndone& e) const {
+    return e.step < steps() && (state.phase == Phase::compensating || state.route.kind != GoKind::compensate);
+  }
+  bool operator()(const StepSkipped& e) const { return e.step < steps() && goes(GoKind::follow); }
+  bool operator()(const WaitEnded& e) const {
+    return e.step == state.step && e.step < steps() && machine.step(e.step).wait_for;
+  }
   bool operator()(const Transitioned& e) const {
     const auto& transitions = machine.definition().transitions;
     return e.transition < transitions.size() && transitions[e.transition].from == e.from &&
@@ -61,9 +75,12 @@ struct Known {
     return e.number == state.incidents.size() + 1 && (of_step ? e.task.step < steps() : place(e.task));
   }
   bool operator()(const CompensationStarted&) const { return steps() > 0; }
-  bool operator()(const OutcomeDecided&) const { return steps() > 0; }
+  bool operator()(const OutcomeDecided&) const { return steps() > 0 && goes(GoKind::end); }
+  bool operator()(const TransactionCompleted&) const {
+    return steps() == 0 || state.outcome_decided || goes(GoKind::end);
+  }
   bool operator()(const SignalReceived&) const { return steps() > 0; }
-  bool operator()(const CancelRequested&) const { return steps() > 0; }
+  bool operator()(const CancelRequested&) const { return pivot_in_flight(machine, state) && !state.cancel; }
   template <class E>
   bool operator()(const E& e) const {
     if constexpr (requires { e.attempt.task; })
@@ -110,6 +127,8 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
   const std::string kind(to_string(kind_of(event.event)));
   if (std::holds_alternative<DefinitionPublished>(event.event))
     return refuse(ErrorCode::illegal_event, kind + " belongs into a reserved transaction");
+  if (state.phase == Phase::none && !std::holds_alternative<TransactionStarted>(event.event))
+    return refuse(ErrorCode::illegal_event, kind + " comes before transaction_started");
   if (!std::visit(Known{machine, state}, event.event))
     return refuse(ErrorCode::illegal_event,
                   kind + " names a step, task or transition that the definition does not have, or not here");

@@ -60,12 +60,18 @@ struct RowOf {
     row.needs(TransactionBit::started).forbids(TransactionBit::compensating).forbids(TransactionBit::decided).open();
     return row;
   }
-  // A step is left when its join was met, or when it failed and was undone.
-  void way_from_current(Row& row) const {
-    if (!state.bits.test(machine.bit(StepBit::entered, state.step))) return;
-    const bool failed = state.bits.test(machine.bit(StepBit::failed, state.step));
-    row.needs(failed ? StepBit::undone : StepBit::met, std::size_t{state.step});
+  // A step is left when its join was met, or when it failed and was undone; where nothing else was chosen, all steps
+  // between it and `to` were skipped.
+  void way_from_current(Row& row, std::size_t to) const {
+    std::size_t next = 0;
+    if (state.bits.test(machine.bit(StepBit::entered, state.step))) {
+      const bool failed = state.bits.test(machine.bit(StepBit::failed, state.step));
+      row.needs(failed ? StepBit::undone : StepBit::met, std::size_t{state.step});
+      next = state.route.kind == GoKind::follow ? state.step + std::size_t{1} : to;
+    }
+    for (; next < to; ++next) row.needs(StepBit::skipped, next);
   }
+  std::size_t steps() const { return machine.definition().steps.size(); }
 
   Masks operator()(const TransactionStarted&) const {
     return Row(machine, state).forbids(TransactionBit::started).sets(TransactionBit::started).take();
@@ -73,13 +79,13 @@ struct RowOf {
   Masks operator()(const StepEntered& e) const {
     Row row = forward();
     row.forbids(StepBit::entered, e.step).forbids(StepBit::skipped, e.step);
-    way_from_current(row);
+    way_from_current(row, e.step);
     return row.sets(StepBit::entered, e.step).take();
   }
   Masks operator()(const StepSkipped& e) const {
     Row row = forward();
     row.forbids(StepBit::entered, e.step).forbids(StepBit::skipped, e.step);
-    way_from_current(row);
+    way_from_current(row, e.step);
     return row.sets(StepBit::skipped, e.step).take();
   }
   Masks operator()(const StepMet& e) const {
@@ -159,7 +165,7 @@ struct RowOf {
   Masks operator()(const LateResult&) const { return Row(machine, state).needs(TransactionBit::started).take(); }
   Masks operator()(const OutcomeDecided&) const {
     Row row = forward();
-    way_from_current(row);
+    way_from_current(row, steps());
     return row.sets(TransactionBit::decided).take();
   }
   Masks operator()(const CompensationStarted&) const {
@@ -181,7 +187,7 @@ struct RowOf {
   Masks operator()(const TransactionCompleted&) const {
     Row row(machine, state);
     row.needs(TransactionBit::started).forbids(TransactionBit::compensating).open();
-    if (machine.definition().form == Form::steps && !machine.definition().steps.empty()) way_from_current(row);
+    if (machine.definition().form == Form::steps && steps() > 0) way_from_current(row, steps());
     return row.sets(TransactionBit::completed).take();
   }
   Masks operator()(const TransactionCompensated&) const {

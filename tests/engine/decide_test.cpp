@@ -29,18 +29,18 @@ TEST(Decide, NeedsPayloadsOnlyWhenAStepCouldBeEntered) {
   ASSERT_TRUE(t.report(x, Completed{R"({"id":7})"}));
   const auto refs = needed(Report{{{y, Completed{"5"}}}});
   ASSERT_EQ(refs.size(), 2u);
-  EXPECT_EQ(refs[0], t.state.tasks[0].output);
-  EXPECT_EQ(refs[1], t.state.input);
+  EXPECT_EQ(refs[0], t.state.input) << "in order of the log";
+  EXPECT_EQ(refs[1], t.state.tasks[0].output);
   EXPECT_TRUE(needed(Tick{}).empty());
   EXPECT_TRUE(needed(Cancel{}).empty());
   EXPECT_TRUE(needed(KeepHeartbeat{y, "1"}).empty());
   ASSERT_TRUE(t.report(y, Completed{"5"}));
-  EXPECT_EQ(t.payloads.at(t.state.tasks[t.machine->flat(kZ)].input), R"({"from":7,"n":1})");
+  EXPECT_EQ(t.payloads.at(t.task(kZ).input), R"({"from":7,"n":1})");
   // The result that enters the step may bring what its template reads.
   ASSERT_TRUE(t.report(t.hand_out(kZ), Completed{"{}"}));
-  EXPECT_EQ(t.payloads.at(t.state.tasks[t.machine->flat(kW)].input), R"({"first":5})");
+  EXPECT_EQ(t.payloads.at(t.task(kW).input), R"({"first":5})");
   const auto at_end = needed(Report{{{t.hand_out(kW), Completed{}}}});
-  EXPECT_EQ(at_end, std::vector<PayloadAt>{t.state.tasks[t.machine->flat(kZ)].output});
+  EXPECT_EQ(at_end, std::vector<PayloadAt>{t.task(kZ).output});
 }
 
 TEST(Decide, AnswersEachResultInOrder) {

@@ -8,15 +8,23 @@
 namespace dta::engine {
 namespace {
 
-// How each task stands: open (o), done (d), failed (f), unknown (u).
-BitSet bits_of(const Machine& m, std::string_view tasks) {
-  BitSet bits(m.width());
+// How each task stands: open (o), done (d), failed (f), unknown (u), skipped (s).
+State state_of(const Machine& m, std::string_view tasks) {
+  State state;
+  state.bits = BitSet(m.width());
+  state.tasks.resize(m.static_tasks());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (tasks[i] == 'o') continue;
-    bits.set(m.bit(TaskBit::settled, i));
-    bits.set(m.bit(tasks[i] == 'd' ? TaskBit::done : tasks[i] == 'f' ? TaskBit::failed : TaskBit::unknown, i));
+    const TaskRef ref{0, static_cast<std::uint16_t>(i), 0};
+    state.bits.set(m.bit(state, TaskBit::settled, ref));
+    state.bits.set(m.bit(state,
+                         tasks[i] == 'd'   ? TaskBit::done
+                         : tasks[i] == 'f' ? TaskBit::failed
+                         : tasks[i] == 's' ? TaskBit::skipped
+                                           : TaskBit::unknown,
+                         ref));
   }
-  return bits;
+  return state;
 }
 
 // A step of the tasks x (weight 3), y (2) and z (1).
@@ -32,8 +40,10 @@ struct Case {
 };
 
 void expect_verdicts(const MachinePtr& m, const std::vector<Case>& cases) {
-  for (const Case& c : cases)
-    EXPECT_EQ(static_cast<int>(judge_join(*m, bits_of(*m, c.tasks), 0)), static_cast<int>(c.verdict)) << c.tasks;
+  for (const Case& c : cases) {
+    const State state = state_of(*m, c.tasks);
+    EXPECT_EQ(static_cast<int>(judge_join(StepView(*m, state, 0))), static_cast<int>(c.verdict)) << c.tasks;
+  }
 }
 
 constexpr Verdict kOpen = Verdict::open, kMet = Verdict::met, kFailed = Verdict::failed;
@@ -86,6 +96,24 @@ TEST(Join, AStepWithoutTasksIsMet) {
   expect_verdicts(m, {{"", kMet}});
 }
 
+TEST(Join, SkippedTasksAreNotThere) {
+  expect_verdicts(step_of(""), {{"sss", kMet}, {"sdo", kOpen}, {"sdd", kMet}, {"sdf", kFailed}});
+  expect_verdicts(step_of(R"("need":{"at_least":2})"),
+                  {{"sdd", kMet}, {"sdo", kOpen}, {"sfo", kFailed}, {"sso", kFailed}, {"sss", kMet}});
+  expect_verdicts(step_of(R"("need":{"weight":3})"), {{"soo", kOpen}, {"oso", kOpen}, {"sdd", kMet}, {"sfo", kFailed}});
+}
+
+TEST(Join, AShareIsOfTheTasksThatAreThere) {
+  expect_verdicts(step_of(R"("need":{"share":0.5})"),
+                  {{"doo", kOpen}, {"ddo", kMet}, {"ffo", kFailed}, {"sdo", kMet}, {"ssf", kFailed}, {"sss", kMet}});
+  expect_verdicts(step_of(R"("need":{"share":1})"), {{"ddo", kOpen}, {"ddd", kMet}, {"foo", kFailed}});
+}
+
+TEST(Join, OtherNeedsThanAllCountOnlyWhatNothingFollows) {
+  const auto m = step_of(R"("need":"any")", R"(,"after":["x"])");
+  expect_verdicts(m, {{"doo", kOpen}, {"odo", kMet}, {"ood", kMet}, {"ffo", kOpen}, {"off", kFailed}});
+}
+
 TEST(Join, WhatIsOutOfReachStaysSo) {
   for (const char* join :
        {"\"need\":\"all\"", "\"need\":\"any\"", "\"need\":{\"at_least\":2}", "\"need\":{\"weight\":4}"}) {
@@ -93,16 +121,18 @@ TEST(Join, WhatIsOutOfReachStaysSo) {
     const std::string states = "odfu";
     for (int code = 0; code < 64; ++code) {
       const std::string tasks{states[code % 4], states[code / 4 % 4], states[code / 16]};
-      const BitSet bits = bits_of(*m, tasks);
-      EXPECT_FALSE(enough(*m, bits, 0) && !reachable(*m, bits, 0)) << join << " " << tasks;
+      const State state = state_of(*m, tasks);
+      const StepView step(*m, state, 0);
+      EXPECT_FALSE(enough(step) && !reachable(step)) << join << " " << tasks;
       if (tasks.find('o') == std::string::npos) {
-        EXPECT_EQ(enough(*m, bits, 0), reachable(*m, bits, 0)) << join << " " << tasks;
+        EXPECT_EQ(enough(step), reachable(step)) << join << " " << tasks;
       }
-      for (std::size_t i = 0; i < 3 && !reachable(*m, bits, 0); ++i) {
+      for (std::size_t i = 0; i < 3 && !reachable(step); ++i) {
         if (tasks[i] != 'o') continue;
         std::string later = tasks;
         later[i] = 'd';
-        EXPECT_FALSE(reachable(*m, bits_of(*m, later), 0)) << join << " " << tasks << " -> " << later;
+        const State then = state_of(*m, later);
+        EXPECT_FALSE(reachable(StepView(*m, then, 0))) << join << " " << tasks << " -> " << later;
       }
     }
   }

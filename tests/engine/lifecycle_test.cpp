@@ -122,6 +122,15 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfACompensation) {
       {"transitioned", Transitioned{0, 0, 1, "", {}}, {}},
       {"published", DefinitionPublished{"s", 2, {}}, {}},
       {"outcome decided", OutcomeDecided{}, {}},
+      {"skipped first", StepSkipped{0}, {1}},
+      {"skipped second", StepSkipped{1}, {7}},
+      {"x became ready", TaskReady{kX, {}, {}}, {}},
+      {"x skipped", TaskSkipped{kX}, {}},
+      {"signal", SignalReceived{"s", "1", {}}, range(1, 11)},
+      {"first waits no longer, and waits for nothing", WaitEnded{0, WaitEnd::time}, {}},
+      {"cancel requested, and no pivot is under way", CancelRequested{"", ""}, {}},
+      {"paused", TransactionPaused{"", ""}, range(1, 16)},
+      {"resumed, and was not paused", TransactionResumed{"", ""}, {}},
   };
   std::set<EventKind> kinds_seen;
   for (const Row& row : rows) kinds_seen.insert(kind_of(row.event));
@@ -251,12 +260,13 @@ TEST(Lifecycle, HasNoCompensationWhereThereAreNoSteps) {
 
 TEST(Lifecycle, MasksOnlyGainBitsExceptTheStateOfACyclicTable) {
   const Live steps = compensated();
-  for (const RecordedEvent& e : steps.events) EXPECT_TRUE(masks_of(*steps.machine, e.event).clears.empty());
+  for (const RecordedEvent& e : steps.events)
+    EXPECT_TRUE(masks_of(*steps.machine, steps.state, e.event).clears.empty());
   const MachinePtr one_way = machine_of(kTable);
-  EXPECT_TRUE(masks_of(*one_way, Transitioned{0, 0, 1, "", {}}).clears.empty());
+  EXPECT_TRUE(masks_of(*one_way, {}, Transitioned{0, 0, 1, "", {}}).clears.empty());
   const MachinePtr round = machine_of(
       R"({"name":"c","version":1,"initial":"A","cycles":true,"transitions":[{"from":"A","on":"b","to":"B"},{"from":"B","on":"a","to":"A"}]})");
-  const Masks masks = masks_of(*round, Transitioned{0, 0, 1, "", {}});
+  const Masks masks = masks_of(*round, {}, Transitioned{0, 0, 1, "", {}});
   EXPECT_EQ(masks.clears, Mask{static_cast<std::uint32_t>(round->state_bit(0))});
   EXPECT_EQ(masks.sets, Mask{static_cast<std::uint32_t>(round->state_bit(1))});
 }

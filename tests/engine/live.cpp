@@ -18,7 +18,7 @@ MachinePtr machine_of(std::string_view text) {
 }
 
 schema::Result<Decision> Live::run(const Command& command) {
-  Inputs inputs{{}, beats};
+  Inputs inputs{{}, beats, nullptr};
   for (const PayloadAt& at : needs(*machine, state, command)) inputs.payloads[at] = payloads.at(at);
   const State before = state;
   auto decision = decide(*machine, state, command, inputs, now);

@@ -10,6 +10,7 @@
 #include "engine/decide.h"
 #include "engine/evolve.h"
 #include "engine/pending.h"
+#include "engine/step_view.h"
 
 namespace dta::engine {
 
@@ -28,7 +29,9 @@ class Live {
   Pending due() const { return pending(*machine, state, beats); }
   // Folded from the events, each checked before it is applied.
   State refold() const;
-  bool has(TaskBit bit, TaskRef task) const { return state.bits.test(machine->bit(bit, machine->flat(task))); }
+  bool has(TaskBit bit, TaskRef task) const { return state.bits.test(machine->bit(state, bit, task)); }
+  StepView view(std::size_t step) const { return {*machine, state, step}; }
+  const TaskState& task(TaskRef ref) const { return state.tasks[machine->flat(state, ref)]; }
 
   const MachinePtr machine;
   State state;

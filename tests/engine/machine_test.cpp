@@ -62,34 +62,62 @@ TEST_P(MachineOfWidth, GivesEveryMeaningABitOfItsOwn) {
     EXPECT_LT(bit, m->width());
     EXPECT_TRUE(seen.insert(bit).second) << bit;
   };
-  for (std::size_t i = 0; i < 5; ++i) own(m->bit(static_cast<TransactionBit>(i)));
+  for (std::size_t i = 0; i < 7; ++i) own(m->bit(static_cast<TransactionBit>(i)));
   for (std::size_t plane = 0; plane < kStepBits; ++plane)
     for (std::size_t step = 0; step < 3; ++step) own(m->bit(static_cast<StepBit>(plane), step));
   for (std::size_t plane = 0; plane < kTaskBits; ++plane)
-    for (std::size_t flat = 0; flat < GetParam() + 2; ++flat) own(m->bit(static_cast<TaskBit>(plane), flat));
+    for (std::uint16_t step = 0; step < 3; ++step)
+      for (std::uint16_t task = 0; task < (step == 1 ? GetParam() : 1); ++task)
+        own(m->bit(State{}, static_cast<TaskBit>(plane), {step, task, 0}));
   EXPECT_EQ(m->width(), kTransactionBits + kStepBits * 3 + kTaskBits * (GetParam() + 2));
 }
 
 TEST_P(MachineOfWidth, CountsTheTasksOfOneStepOnly) {
   const MachinePtr m = wide(GetParam());
-  BitSet bits(m->width());
-  for (std::size_t flat = 0; flat < GetParam() + 2; ++flat) bits.set(m->bit(TaskBit::done, flat));
-  EXPECT_EQ(m->count(bits, TaskBit::done, 0), 1u);
-  EXPECT_EQ(m->count(bits, TaskBit::done, 1), GetParam());
-  EXPECT_EQ(m->count(bits, TaskBit::done, 2), 1u);
-  EXPECT_EQ(m->count(bits, TaskBit::settled, 1), 0u);
+  State state;
+  state.bits = BitSet(m->width());
+  for (std::uint16_t step = 0; step < 3; ++step)
+    for (std::uint16_t task = 0; task < (step == 1 ? GetParam() : 1); ++task)
+      state.bits.set(m->bit(state, TaskBit::done, {step, task, 0}));
+  EXPECT_EQ(StepView(*m, state, 0).count(TaskBit::done), 1u);
+  EXPECT_EQ(StepView(*m, state, 1).count(TaskBit::done), GetParam());
+  EXPECT_EQ(StepView(*m, state, 2).count(TaskBit::done), 1u);
+  EXPECT_EQ(StepView(*m, state, 1).count(TaskBit::settled), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, MachineOfWidth, testing::Values(1, 5, 6, 7, 62, 63, 64, 65, 1000, 9000));
 
 TEST(Machine, KnowsWhichPlacesExist) {
   const MachinePtr m = wide(3);
-  EXPECT_TRUE(m->valid({1, 2, 0}));
-  EXPECT_FALSE(m->valid({1, 3, 0}));
-  EXPECT_FALSE(m->valid({3, 0, 0}));
-  EXPECT_FALSE(m->valid({1, 2, 1})) << "there are no instances without for_each";
-  EXPECT_EQ(m->flat({2, 0, 0}), 4u);
-  EXPECT_EQ(m->ref(1, 2), (TaskRef{1, 2, 0}));
+  EXPECT_TRUE(m->valid({}, {1, 2, 0}));
+  EXPECT_FALSE(m->valid({}, {1, 3, 0}));
+  EXPECT_FALSE(m->valid({}, {3, 0, 0}));
+  EXPECT_FALSE(m->valid({}, {1, 2, 1})) << "there are no instances without for_each";
+  EXPECT_EQ(m->flat({}, {2, 0, 0}), 4u);
+  EXPECT_EQ(StepView(*m, {}, 1).ref(2), (TaskRef{1, 2, 0}));
+}
+
+TEST(Machine, AppendsABlockForEachFanOut) {
+  const MachinePtr m = machine_of(R"({"name":"f","version":1,"steps":[
+      {"name":"a","for_each":"/input/list","tasks":[{"name":"x","queue":"q"},{"name":"y","queue":"q"}]},
+      {"name":"b","tasks":[{"name":"z","queue":"q"}]},
+      {"name":"c","for_each":"/steps/a/x/output","tasks":[{"name":"w","queue":"q"}]}]})");
+  State state;
+  EXPECT_FALSE(m->valid(state, {0, 0, 0})) << "nothing is there before the step is entered";
+  state.spreads = {{0, 3, 1, static_cast<std::uint32_t>(m->width())}};
+  EXPECT_EQ(StepView(*m, state, 0).size(), 6u);
+  EXPECT_EQ(m->flat(state, {0, 1, 2}), 6u) << "after the one task that is always there, instance by instance";
+  EXPECT_TRUE(m->valid(state, {0, 1, 2}));
+  EXPECT_FALSE(m->valid(state, {0, 1, 3}));
+  EXPECT_FALSE(m->valid(state, {2, 0, 0}));
+  std::set<std::size_t> seen;
+  for (std::uint32_t instance = 0; instance < 3; ++instance)
+    for (std::uint16_t task = 0; task < 2; ++task)
+      for (std::size_t plane = 0; plane < kTaskBits; ++plane) {
+        const std::size_t bit = m->bit(state, static_cast<TaskBit>(plane), {0, task, instance});
+        EXPECT_GE(bit, m->width());
+        EXPECT_TRUE(seen.insert(bit).second);
+      }
 }
 
 TEST(Machine, GivesTableStatesABitEach) {

@@ -168,19 +168,12 @@ Command random_command(Chance& chance, Live& t) {
 
 // ---- rules
 
-std::vector<std::size_t> tasks_of(const Machine& m, std::size_t step) {
-  std::vector<std::size_t> flats;
-  for (std::size_t i = 0; i < m.step(step).tasks.size(); ++i) flats.push_back(m.step(step).first_task + i);
-  return flats;
-}
-
 // Settled, and done or unknown only where it is undone or cannot be.
-bool is_clean(const Live& t, std::size_t step) {
-  const Machine& m = *t.machine;
-  for (std::size_t flat : tasks_of(m, step)) {
-    const auto has = [&](TaskBit b) { return t.state.bits.test(m.bit(b, flat)); };
-    const bool undoable = m.step(step).tasks[flat - m.step(step).first_task].undo.has_value();
-    if (!has(TaskBit::settled) || ((has(TaskBit::done) || has(TaskBit::unknown)) && undoable && !has(TaskBit::undone)))
+bool is_clean(const Live& t, std::size_t index) {
+  const StepView step = t.view(index);
+  for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    const bool happened = step.has(TaskBit::done, slot) || step.has(TaskBit::unknown, slot);
+    if (!step.has(TaskBit::settled, slot) || (happened && step.rules(slot).undo && !step.has(TaskBit::undone, slot)))
       return false;
   }
   return true;
@@ -192,20 +185,22 @@ void expect_bits_only_gained(const State& before, const State& after) {
 }
 
 void expect_one_outcome_each(const Live& t) {
-  const Machine& m = *t.machine;
-  for (std::size_t flat = 0; flat < t.state.tasks.size(); ++flat) {
-    const auto has = [&](TaskBit b) { return t.state.bits.test(m.bit(b, flat)); };
-    const int outcomes = has(TaskBit::done) + has(TaskBit::failed) + has(TaskBit::unknown) + has(TaskBit::withdrawn);
-    EXPECT_EQ(outcomes, has(TaskBit::settled) ? 1 : 0) << "task " << flat;
-    EXPECT_EQ(t.state.tasks[flat].status == TaskStatus::settled, has(TaskBit::settled));
-    if (has(TaskBit::withdrawn)) {
-      EXPECT_FALSE(has(TaskBit::requested)) << "withdrawn means never handed out";
-    }
-    if (has(TaskBit::failed)) {
-      EXPECT_FALSE(has(TaskBit::maybe)) << "an unknown attempt makes the task unknown";
-    }
-    if (has(TaskBit::undo_requested)) {
-      EXPECT_TRUE(has(TaskBit::done) || has(TaskBit::unknown)) << "nothing else is undone";
+  for (std::size_t index = 0; index < t.machine->definition().steps.size(); ++index) {
+    const StepView step = t.view(index);
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const auto has = [&](TaskBit b) { return step.has(b, slot); };
+      const int outcomes = has(TaskBit::done) + has(TaskBit::failed) + has(TaskBit::unknown) + has(TaskBit::withdrawn);
+      EXPECT_EQ(outcomes, has(TaskBit::settled) ? 1 : 0) << index << "/" << slot;
+      EXPECT_EQ(step.task(slot).status == TaskStatus::settled, has(TaskBit::settled));
+      if (has(TaskBit::withdrawn)) {
+        EXPECT_FALSE(has(TaskBit::requested)) << "withdrawn means never handed out";
+      }
+      if (has(TaskBit::failed)) {
+        EXPECT_FALSE(has(TaskBit::maybe)) << "an unknown attempt makes the task unknown";
+      }
+      if (has(TaskBit::undo_requested)) {
+        EXPECT_TRUE(has(TaskBit::done) || has(TaskBit::unknown)) << "nothing else is undone";
+      }
     }
   }
 }
@@ -240,7 +235,7 @@ void expect_completion_to_be_true(const Live& t) {
     const Step& rules = d.steps[step];
     std::uint64_t reached = 0;
     for (std::size_t i = 0; i < rules.tasks.size(); ++i) {
-      const TaskRef ref = t.machine->ref(step, i);
+      const TaskRef ref = t.view(step).ref(i);
       EXPECT_TRUE(t.has(TaskBit::settled, ref));
       const bool named = std::any_of(t.state.not_undone.begin(), t.state.not_undone.end(),
                                      [&](const NotUndone& n) { return n.task == ref; });
@@ -275,8 +270,8 @@ void expect_ends_to_be_true(const Live& t) {
   for (std::size_t step = 0; step < d.steps.size(); ++step) {
     if (!t.state.bits.test(t.machine->bit(StepBit::entered, step))) continue;
     EXPECT_TRUE(is_clean(t, step));
-    for (std::size_t flat : tasks_of(*t.machine, step)) {
-      const TaskRef ref = t.machine->ref(step, flat - d.steps[step].first_task);
+    for (std::size_t slot = 0; slot < t.view(step).size(); ++slot) {
+      const TaskRef ref = t.view(step).ref(slot);
       const bool named = std::any_of(t.state.not_undone.begin(), t.state.not_undone.end(),
                                      [&](const NotUndone& n) { return n.task == ref; });
       const bool left = (t.has(TaskBit::done, ref) || t.has(TaskBit::unknown, ref)) && !t.has(TaskBit::undone, ref);
@@ -293,7 +288,7 @@ void expect_incidents_to_be_true(const Live& t) {
     EXPECT_EQ(incident.number, static_cast<std::uint32_t>(&incident - t.state.incidents.data() + 1));
     if (incident.kind != IncidentKind::undo_failed) continue;
     ++raised;
-    EXPECT_EQ(t.state.tasks[t.machine->flat(incident.task)].undo_status, UndoStatus::incident);
+    EXPECT_EQ(t.task(incident.task).undo_status, UndoStatus::incident);
   }
   EXPECT_EQ(stuck, raised);
 }
@@ -304,7 +299,7 @@ void expect_drains(const Live& t, std::size_t from) {
     const auto* failed = std::get_if<StepFailed>(&t.events[i].event);
     if (failed == nullptr || !failed->has_task || failed->code == "dta.input_unresolved") continue;
     if (t.machine->step(failed->step).siblings != Siblings::drain) continue;
-    EXPECT_EQ(t.machine->count(t.state.bits, TaskBit::withdrawn, failed->step), 0u);
+    EXPECT_EQ(t.view(failed->step).count(TaskBit::withdrawn), 0u);
     for (const Lease& lease : t.state.leases)
       EXPECT_TRUE(lease.action == Action::undo || lease.task.step != failed->step);
   }

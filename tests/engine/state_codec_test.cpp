@@ -32,22 +32,35 @@ State full_state() {
   s.step = 1;
   s.entered_at = {Time{1}, Time{2}};
   s.tasks.resize(2);
-  s.tasks[1] = TaskState{TaskStatus::leased,
-                         UndoStatus::incident,
-                         false,
-                         4,
-                         5,
-                         6,
-                         7,
-                         Time{8},
-                         Time{9},
-                         Time::never(),
-                         {Sequence(1), 0, 1},
-                         {Sequence(2), 1, 2},
-                         {Sequence(3), 2, 3},
-                         "card_refused"};
+  TaskState& t = s.tasks[1];
+  t.status = TaskStatus::leased;
+  t.undo_status = UndoStatus::incident;
+  t.undo_found = false;
+  t.attempt = 4;
+  t.undo_attempt = 5;
+  t.generation = 6;
+  t.order = 7;
+  t.first_ready = Time{8};
+  t.since = Time{81};
+  t.at = Time{9};
+  t.undo_since = Time{91};
+  t.undo_at = Time::never();
+  t.undo_again = true;
+  t.input = {Sequence(1), 0, 1};
+  t.output = {Sequence(2), 1, 2};
+  t.details = {Sequence(7), 1, 2};
+  t.heartbeat = {Sequence(3), 2, 3};
+  t.error_code = "card_refused";
+  s.clocks = {Duration{1}, Duration{2}, Duration{3}};
+  s.route = {schema::GoKind::step, 4, 5};
+  s.spreads = {{1, 2, 3, 4}};
+  s.own_timeouts = {{{1, 2, 3}, Duration{1}, Duration{2}, Duration{3}, Duration{4}}};
+  s.signals = {{"decision", "s-1", {Sequence(8), 0, 4}, 2}};
+  s.pauses = {{Time{1}, Time{2}}, {Time{3}, Time::never()}};
+  s.cancel = Asked{"enough", "anna"};
+  s.handled = {{true, false, {1, 0, 0}, "code", "message", {Sequence(3), 0, 2}}};
   s.leases = {{{1, 2, 3}, Action::undo, 4, Sequence(5), Time{6}, Duration{7}, Duration{8}, true, "w1", "p1"}};
-  s.failure = {true, true, {1, 2, 3}, "code", "message"};
+  s.failure = {true, true, {1, 2, 3}, "code", "message", {Sequence(5), 1, 9}};
   s.cause = schema::CompensationCause::expired;
   s.reason = "because";
   s.who = "anna";
