@@ -23,6 +23,17 @@ void append_set(std::string& out, std::vector<schema::Attribute>& pairs) {
 
 }  // namespace
 
+schema::Hash digest_of(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text.append(std::to_string(part.size())).append(":").append(part);
+  return schema::sha256(text);
+}
+
+std::string content_of(std::string_view payload) {
+  const schema::Hash digest = payload.empty() ? schema::Hash{} : schema::canonical_digest(schema::JsonValue{payload});
+  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
+}
+
 schema::Hash start_digest(std::string_view definition, std::optional<schema::JsonValue> input,
                           std::vector<schema::Attribute> attributes) {
   std::string text;

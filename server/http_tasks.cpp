@@ -40,7 +40,7 @@ void append_hand_out(std::string& out, const HandOut& task, Time now) {
   append_number(out, "version", task.version);
   append_text(out, "step", task.step);
   append_text(out, "task", task.task);
-  if (task.instance != 0) append_number(out, "instance", task.instance);
+  append_number(out, "instance", task.instance);
   const bool undo = task.action == schema::Action::undo;
   out += undo ? ",\"kind\":\"undo\"" : ",\"kind\":\"do\"";
   append_number(out, "attempt", task.attempt);
@@ -101,14 +101,6 @@ std::function<bool()> alive_of(Call& call, const Poll& poll) {
   return [gone = call.server.watch(call.ticket)] { return !gone->load(std::memory_order_relaxed); };
 }
 
-// Cuts at a whole character.
-void cut(std::string& text, std::size_t most) {
-  if (text.size() <= most) return;
-  std::size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  text.resize(end);
-}
-
 TaskResult read_result(JsonValue value, const std::string& at, Only only, Faults& faults) {
   Fields fields(value, at, faults);
   TaskResult result;
@@ -119,29 +111,8 @@ TaskResult read_result(JsonValue value, const std::string& at, Only only, Faults
     completed.found = fields.boolean("found");
     result.result = std::move(completed);
   } else {
-    FailedResult failed;
-    if (const JsonValue* error = fields.required("error")) {
-      Fields parts(*error, at + "/error", faults);
-      failed.code = parts.text("code", limits::kErrorCodeBytesMax, true);
-      if (failed.code.starts_with("dta.")) parts.fault("code", "must not begin with \"dta.\"");
-      if (const auto message = parts.take("message")) {
-        if (auto text = message->string()) {
-          failed.message = std::move(*text);
-          cut(failed.message, limits::kErrorMessageBytesMax);
-        } else {
-          parts.fault("message", "must be a string");
-        }
-      }
-      failed.details = parts.payload("details");
-      parts.finish();
-    }
+    FailedResult failed = read_failure(fields, at, faults);
     failed.retryable = fields.boolean("retryable").value_or(true);
-    const std::string effect = fields.text("effect", 16, false);
-    if (effect == "unknown") {
-      failed.effect = schema::Effect::unknown;
-    } else if (!effect.empty() && effect != "none") {
-      fields.fault("effect", "must be \"none\" or \"unknown\"");
-    }
     result.result = std::move(failed);
   }
   fields.finish();

@@ -1,4 +1,4 @@
-// Calls that change one transaction: start, cancel, terminate, resolve an incident, append. io thread.
+// Calls that change one transaction: start, what people ask of it, signals, and what is appended to it. io thread.
 #include <algorithm>
 #include <charconv>
 
@@ -136,6 +136,20 @@ void start_by_input(Call& call) {
 
 namespace {
 
+// Answered by where the transaction stands then.
+template <class Request>
+void submit_answered_by_standing(Call& call, Request request) {
+  request.reply = answer_with<TransactionSummary>(call.server, call.ticket, [](const TransactionSummary& summary) {
+    std::string out = "{\"id\":";
+    append_quoted(out, summary.id);
+    append_word(out, "status", summary.status);
+    append_word(out, "phase", summary.phase);
+    out += ",\"sequence\":" + std::to_string(summary.sequence) + "}";
+    return Answer{200, "application/json", std::move(out)};
+  });
+  call.server.port().submit(std::move(request), call.body.size());
+}
+
 // What a person asks of one transaction, and why. `read_more` takes the fields that only this call has.
 template <class Request, class ReadMore>
 void control(Call& call, ReadMore&& read_more) {
@@ -150,15 +164,7 @@ void control(Call& call, ReadMore&& read_more) {
   read_more(request, fields);
   fields.finish();
   if (body.refused()) return;
-  request.reply = answer_with<TransactionSummary>(call.server, call.ticket, [](const TransactionSummary& summary) {
-    std::string out = "{\"id\":";
-    append_quoted(out, summary.id);
-    append_word(out, "status", summary.status);
-    append_word(out, "phase", summary.phase);
-    out += ",\"sequence\":" + std::to_string(summary.sequence) + "}";
-    return Answer{200, "application/json", std::move(out)};
-  });
-  call.server.port().submit(std::move(request), call.body.size());
+  submit_answered_by_standing(call, std::move(request));
 }
 
 }  // namespace
@@ -184,58 +190,149 @@ void resolve_incident(Call& call) {
     if (const auto resolution = schema::parse_resolution(word))
       request.resolution = *resolution;
     else
-      fields.fault("resolution", "must be \"retry\", \"force_done\", \"give_up\" or \"accept\"");
+      fields.fault("resolution", "must be \"retry\", \"force_done\", \"force_failed\", \"give_up\" or \"accept\"");
   });
 }
 
-void append_events(Call& call) {
+void pause_transaction(Call& call) {
+  control<PauseRequest>(call, [](PauseRequest&, Fields&) {});
+}
+
+void resume_transaction(Call& call) {
+  control<ResumeRequest>(call, [](ResumeRequest&, Fields&) {});
+}
+
+void signal_transaction(Call& call) {
   CallBody body(call);
   if (body.refused()) return;
   Fields& fields = body.fields;
-  AppendRequest request;
+  SignalRequest request;
   request.id = call.path[0];
-  if (const auto expected = fields.take("expected")) {
-    const auto word = expected->string();
-    const auto sequence = expected->integer();
-    if (word == "none") {
-      request.expect = Expect::none;
-    } else if (sequence && *sequence >= 0) {
-      request.expect = Expect::exactly;
-      request.expected_sequence = static_cast<std::uint64_t>(*sequence);
-    } else if (word != "any") {
-      fields.fault("expected", "must be a sequence, \"none\" or \"any\"");
-    }
-  }
-  const auto items = fields.items("events", limits::kAppendEventsMax);
+  request.name = call.path[1];
+  request.request_id = fields.text("signal_id", limits::kIdBytesMax, true);
+  if (!request.request_id.empty())
+    if (auto fault = id_fault(request.request_id)) fields.fault("signal_id", *fault);
+  request.payload = fields.payload("payload");
   fields.finish();
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    Fields item(items[i], "/events/" + std::to_string(i), body.faults);
-    NewTransition event;
-    event.id = item.text("id", limits::kIdBytesMax, false);
-    if (!event.id.empty())
-      if (auto fault = id_fault(event.id)) item.fault("id", *fault);
-    event.on = item.text("on", limits::kIdBytesMax, true);
-    event.data = item.payload("data");
-    item.finish();
-    request.events.push_back(std::move(event));
-    // With ids for some only, a repetition could not be told from new events.
-    if (body.faults.none() && request.events[i].id.empty() != request.events[0].id.empty())
-      item.fault("id", "must be given to all events of an append, or to none");
-  }
   if (body.refused()) return;
+  submit_answered_by_standing(call, std::move(request));
+}
+
+namespace {
+
+// With ids for some only, a repetition could not be told from new events.
+constexpr std::string_view kIdsForAllOrNone = "must be given to all events of an append, or to none";
+
+std::string read_event_id(Fields& item, std::string_view name) {
+  std::string id = item.text(name, limits::kIdBytesMax, false);
+  if (!id.empty())
+    if (auto fault = id_fault(id)) item.fault(name, *fault);
+  return id;
+}
+
+NewTransition read_transition(JsonValue value, const std::string& at, Faults& faults, std::optional<bool>& with_ids) {
+  Fields item(value, at, faults);
+  NewTransition event;
+  event.id = read_event_id(item, "id");
+  event.on = item.text("on", limits::kIdBytesMax, true);
+  event.data = item.payload("data");
+  item.finish();
+  if (faults.none() && with_ids.value_or(!event.id.empty()) == event.id.empty())
+    item.fault("id", std::string(kIdsForAllOrNone));
+  with_ids = with_ids.value_or(!event.id.empty());
+  return event;
+}
+
+NewReport read_report(JsonValue value, const std::string& at, Faults& faults, std::optional<bool>& with_ids) {
+  Fields item(value, at, faults);
+  NewReport report;
+  report.id = read_event_id(item, "event_id");
+  const std::string place = item.text("task", 2 * limits::kNameBytesMax + 1, true);
+  const std::size_t slash = place.find('/');
+  if (slash != std::string::npos) {
+    report.step = place.substr(0, slash);
+    report.task = place.substr(slash + 1);
+  } else if (!place.empty()) {
+    item.fault("task", "must be a task as \"step/task\"");
+  }
+  report.instance = static_cast<std::uint32_t>(item.integer("instance", 0, UINT32_MAX).value_or(0));
+  const std::string result = item.text("result", 16, true);
+  if (result == "failed") {
+    report.result = read_failure(item, at, faults);
+  } else {
+    if (!result.empty() && result != "done") item.fault("result", "must be \"done\" or \"failed\"");
+    report.result = CompletedResult{item.payload("output"), {}};
+  }
+  item.finish();
+  if (faults.none() && with_ids.value_or(!report.id.empty()) == report.id.empty())
+    item.fault("event_id", std::string(kIdsForAllOrNone));
+  with_ids = with_ids.value_or(!report.id.empty());
+  return report;
+}
+
+template <class Request>
+void read_expected(Request& request, Fields& fields) {
+  const auto expected = fields.take("expected");
+  if (!expected) return;
+  const auto word = expected->string();
+  const auto sequence = expected->integer();
+  if (word == "none") {
+    request.expect = Expect::none;
+  } else if (sequence && *sequence >= 0) {
+    request.expect = Expect::exactly;
+    request.expected_sequence = static_cast<std::uint64_t>(*sequence);
+  } else if (word != "any") {
+    fields.fault("expected", "must be a sequence, \"none\" or \"any\"");
+  }
+}
+
+template <class Request>
+void submit_appended(Call& call, Request request) {
   request.reply = answer_with<AppendReply>(call.server, call.ticket, [id = request.id](const AppendReply& reply) {
     std::string out = "{\"id\":";
     append_quoted(out, id);
     out += ",\"first_sequence\":" + std::to_string(reply.first_sequence) +
            ",\"sequence\":" + std::to_string(reply.sequence);
-    out += ",\"state\":";
-    append_quoted(out, reply.state);
+    if (!reply.state.empty()) {
+      out += ",\"state\":";
+      append_quoted(out, reply.state);
+    }
     append_word(out, "status", reply.status);
     append_word(out, "phase", reply.phase);
     out += reply.repeated ? ",\"repeated\":true}" : ",\"repeated\":false}";
     return Answer{200, "application/json", std::move(out)};
   });
   call.server.port().submit(std::move(request), call.body.size());
+}
+
+}  // namespace
+
+void append_events(Call& call) {
+  CallBody body(call);
+  if (body.refused()) return;
+  AppendRequest transitions;
+  ReportRequest reports;
+  transitions.id = reports.id = call.path[0];
+  read_expected(transitions, body.fields);
+  reports.expect = transitions.expect;
+  reports.expected_sequence = transitions.expected_sequence;
+  const auto items = body.fields.items("events", limits::kAppendEventsMax);
+  body.fields.finish();
+  // The first one tells which they are: "task" names an external task, "on" a transition.
+  const bool external =
+      !items.empty() && items[0].kind() == schema::JsonKind::object && schema::find(items[0], "/task");
+  std::optional<bool> with_ids;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string at = "/events/" + std::to_string(i);
+    if (external) {
+      reports.reports.push_back(read_report(items[i], at, body.faults, with_ids));
+    } else {
+      transitions.events.push_back(read_transition(items[i], at, body.faults, with_ids));
+    }
+  }
+  if (body.refused()) return;
+  if (external) return submit_appended(call, std::move(reports));
+  submit_appended(call, std::move(transitions));
 }
 
 }  // namespace dta::server

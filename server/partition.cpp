@@ -26,6 +26,8 @@ bool changes_row(const Event& event) {
     case EventKind::transaction_terminated:
     case EventKind::incident_raised:
     case EventKind::incident_resolved:
+    case EventKind::transaction_paused:
+    case EventKind::transaction_resumed:
       return true;
     default:
       return false;
@@ -240,7 +242,8 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
   Sequence sequence = first;
   for (Event& event : decision->events) {
     count_event(metrics_, event);
-    const bool ends_lease = answered(event) != nullptr;
+    const Attempt* attempt = answered(event);
+    const bool ends_lease = attempt != nullptr && attempt->lease;  // what is external has none
     if (ends_lease) --ended;
     if (ends_lease || std::holds_alternative<LateResult>(event)) {
       entry.recent_results.emplace_back(position, RecordedEvent{sequence, now, event});
@@ -303,7 +306,7 @@ void Partition::place_in_directory(Entry& entry) {
 
 void Partition::refresh_work(Entry& entry, const engine::Pending& due, Time now) {
   for (const engine::Ready& ready : due.ready) {
-    std::uint8_t& flags = entry.queued[entry.machine->flat(ready.task)];
+    std::uint8_t& flags = entry.queued_flags(ready.task);
     const std::uint8_t flag = ready.action == Action::undo ? 2 : 1;
     if ((flags & flag) != 0) continue;
     flags |= flag;

@@ -86,7 +86,7 @@ class Partition {
             Metrics& metrics);
   void adopt(Recovered recovered, Time opened_at);
 
-  // partition_requests.cpp, partition_results.cpp: one handler a request.
+  // partition_requests.cpp, partition_appends.cpp, partition_results.cpp: one handler a request.
   void on(PublishRequest& request, Time now);
   void on(DefinitionsRequest& request, Time now);
   void on(StartRequest& request, Time now);
@@ -94,10 +94,26 @@ class Partition {
   void on(CancelRequest& request, Time now);
   void on(TerminateRequest& request, Time now);
   void on(ResolveRequest& request, Time now);
+  void on(PauseRequest& request, Time now);
+  void on(ResumeRequest& request, Time now);
+  void on(SignalRequest& request, Time now);
   // What a person asks of one transaction: looked up by its request id first.
   template <class Asked>
   void control(Asked& request, const engine::Command& command, const schema::Hash& digest, Time now);
   void on(AppendRequest& request, Time now);
+  void on(ReportRequest& request, Time now);
+  // Known ids, all with the same content: the events that they caused. Refused when only some are known.
+  struct AskedEvent {
+    std::string_view id;  // empty: none
+    schema::Hash digest{};
+  };
+  struct Repeated {
+    schema::Sequence first, last;
+  };
+  Result<std::optional<Repeated>> find_repeated(const Entry& entry, const std::vector<AskedEvent>& asked);
+  // `make` gives the command once it is known that it is new; `is_asked` tells which of its events was asked for.
+  void append(Entry& entry, const std::vector<AskedEvent>& asked, const std::function<Result<engine::Command>()>& make,
+              bool (*is_asked)(const schema::Event&), ReplyTo<AppendReply> reply, Time now);
   void on(LeaseRequest& request, Time now);
   void on(ResultsRequest& request, Time now);
   void on(HeartbeatRequest& request, Time now);

@@ -1,8 +1,8 @@
-// Definitions, starts, reads, cancels and appends: one handler a request.
+// Definitions, starts, reads, and what people ask of one transaction: one handler a request.
 #include <algorithm>
 
 #include "schema/codec.h"
-#include "schema/json.h"
+#include "server/digest.h"
 #include "server/partition_turn.h"
 
 namespace dta::server {
@@ -10,24 +10,6 @@ namespace dta::server {
 using namespace schema;
 
 namespace {
-
-Hash digest_of(std::initializer_list<std::string_view> parts) {
-  // Lengths go in as well, so that ("ab", "c") and ("a", "bc") differ.
-  std::vector<std::string> lengths;
-  for (std::string_view part : parts) lengths.push_back(std::to_string(part.size()) + ":");
-  std::vector<std::string_view> all;
-  std::size_t i = 0;
-  for (std::string_view part : parts) {
-    all.push_back(lengths[i++]);
-    all.push_back(part);
-  }
-  return sha256_of(all);
-}
-
-Hash digest_of(const NewTransition& event) {
-  const Hash data = event.data.empty() ? Hash{} : canonical_digest(JsonValue{event.data});
-  return digest_of({event.on, std::string_view(reinterpret_cast<const char*>(data.data()), data.size())});
-}
 
 std::string version_name(const std::string& name, std::uint32_t version) {
   return version == 0 ? "'" + name + "'" : "'" + name + "' version " + std::to_string(version);
@@ -120,7 +102,6 @@ void Partition::on(StartRequest& request, Time now) {
     auto owned = std::make_unique<Entry>();
     owned->number = last_number_ = last_number_.next();
     owned->machine = published->machine;
-    owned->queued.resize(published->machine->definition().task_count);
     Turn turn(*owned);
     const auto decision = decide(
         turn, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
@@ -197,89 +178,25 @@ void Partition::on(TerminateRequest& request, Time now) {
           digest_of({"terminate", request.reason, request.who}), now);
 }
 
+void Partition::on(PauseRequest& request, Time now) {
+  control(request, engine::Pause{request.reason, request.who}, digest_of({"pause", request.reason, request.who}), now);
+}
+
+void Partition::on(ResumeRequest& request, Time now) {
+  control(request, engine::Resume{request.reason, request.who}, digest_of({"resume", request.reason, request.who}),
+          now);
+}
+
+void Partition::on(SignalRequest& request, Time now) {
+  control(request, engine::Signal{request.name, request.request_id, request.payload},
+          digest_of({"signal", request.name, content_of(request.payload)}), now);
+}
+
 void Partition::on(ResolveRequest& request, Time now) {
   control(request, engine::Resolve{request.incident, request.resolution, request.reason, request.who},
           digest_of({"resolve", std::to_string(request.incident), to_string(request.resolution), request.reason,
                      request.who}),
           now);
-}
-
-void Partition::on(AppendRequest& request, Time now) {
-  auto found = find(request.id);
-  if (!found) return answer<AppendReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
-  Entry& entry = **found;
-  const auto refused = [&](Error error) {
-    answer<AppendReply>(entry.last_position, std::move(request.reply), tl::unexpected<Error>(std::move(error)));
-  };
-  const Definition& definition = entry.machine->definition();
-  const auto reply_now = [&](Sequence first, Sequence last, std::size_t state, bool repeated) {
-    const std::string name = definition.form == Form::table ? definition.states[state].name : std::string();
-    answer<AppendReply>(entry.last_position, std::move(request.reply),
-                        AppendReply{first.value, last.value, name, engine::status(entry.state),
-                                    engine::to_string(entry.state.phase), repeated});
-  };
-
-  // Ids first: all known with the same content is the first answer again, whatever the expected sequence.
-  std::vector<storage::RequestEntry> known;
-  std::set<std::string_view> ids;
-  for (const NewTransition& event : request.events) {
-    if (event.id.empty()) continue;
-    if (!ids.insert(event.id).second)
-      return refused(Error{ErrorCode::id_reused, "event id '" + event.id + "' occurs twice in this append"});
-    auto before = find_request(entry, event.id);
-    if (!before) return refused(before.error());
-    if (!*before) continue;
-    if ((*before)->digest != digest_of(event))
-      return refused(
-          Error{ErrorCode::id_reused, "event id '" + event.id + "' was used for an event with other content"});
-    known.push_back(**before);
-  }
-  if (!known.empty() && known.size() != request.events.size())
-    return refused(Error{ErrorCode::id_reused,
-                         "only some of these event ids are known: an append is repeated whole or not at all"});
-  if (!known.empty()) {
-    const auto earlier = [](const storage::RequestEntry& a, const storage::RequestEntry& b) {
-      return a.first_sequence < b.first_sequence;
-    };
-    const auto [lowest, highest] = std::minmax_element(known.begin(), known.end(), earlier);
-    const Sequence first = lowest->first_sequence, last = highest->first_sequence;
-    after(entry.last_position,
-          [this, number = entry.number, first, last, reply = std::move(request.reply)](const Error* failed) {
-            if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
-            auto then = load_as_answered(number, last);
-            if (!then) return reply(tl::unexpected<Error>(then.error()));
-            const engine::State& s = (*then)->state;
-            reply(AppendReply{first.value, last.value, (*then)->machine->definition().states[s.table_state].name,
-                              engine::status(s), engine::to_string(s.phase), true});
-          });
-    return;
-  }
-
-  engine::Append command;
-  if (request.expect == Expect::exactly) command.expected = Sequence(request.expected_sequence);
-  if (request.expect == Expect::none) command.expected = Sequence(1);
-  for (const NewTransition& event : request.events) command.items.push_back({event.id, event.on, event.data});
-  Turn turn(entry);
-  const auto decision = decide(turn, command, now);
-  if (!decision) return refused(decision.error());
-  const Sequence first = turn.first;
-  std::vector<std::pair<std::string, storage::RequestEntry>> requests;
-  Sequence sequence = first, last = entry.state.sequence;
-  std::size_t next = 0;
-  for (const Event& event : decision->events) {
-    if (std::holds_alternative<Transitioned>(event)) {
-      const NewTransition& asked = request.events[next++];
-      if (!asked.id.empty()) requests.emplace_back(asked.id, storage::RequestEntry{sequence, digest_of(asked)});
-      last = sequence;
-    }
-    sequence = sequence.next();
-  }
-  finish(turn, now);
-  for (const auto& [id, asked] : requests) remember_request(entry, id, asked);
-  if (request.events.empty())
-    reply_now(entry.state.sequence, entry.state.sequence, entry.state.table_state, false);
-  else
-    reply_now(first, last, entry.state.table_state, false);
 }
 
 Result<std::unique_ptr<Entry>> Partition::load_as_answered(TransactionNumber number, Sequence sequence) const {

@@ -189,6 +189,7 @@ Result<HandOut> Partition::describe(const Entry& entry, const engine::Lease& lea
   out.task = entry.machine->task(lease.task).name;
   out.queue = engine::queue_of(*entry.machine, lease.task, lease.action);
   out.instance = lease.task.instance;
+  out.spread = !entry.machine->step(lease.task.step).for_each.empty();
   out.attempt = lease.attempt;
   out.generation = t.generation;
   out.order = undo ? t.order : 1;

@@ -65,7 +65,8 @@ struct Shown {
   engine::Phase phase = engine::Phase::none;
   std::uint16_t table_state = 0;
   std::size_t incidents = 0;
-  bool outcome_decided = false;
+  bool outcome_decided = false, paused = false, pivot_passed = false, cancel_requested = false;
+  std::vector<std::uint16_t> signals;  // which step consumed each
   std::vector<std::string_view> steps;
   std::vector<Task> tasks;
 };
@@ -79,14 +80,20 @@ std::string_view word_at(std::string_view word, schema::Time from, schema::Time 
   return word == "ready" && from > now ? std::string_view("backoff") : word;
 }
 
-Shown::Task shown(const Machine& machine, const State& state, std::size_t flat) {
-  const engine::TaskState& task = state.tasks[flat];
+Shown::Task shown(const engine::StepView& step, std::size_t slot) {
+  const engine::TaskState& task = step.task(slot);
   return {task.status,
           task.undo_status,
           task.at,
           task.undo_at,
-          task_word(machine, state, flat, schema::Time::never()),
-          undo_word(machine, state, flat, schema::Time::never())};
+          task_word(step, slot, schema::Time::never()),
+          undo_word(step, slot, schema::Time::never())};
+}
+
+std::string name_of(const engine::StepView& step, std::size_t slot) {
+  std::string name = step.rules().name + "/" + step.rules(slot).name;
+  if (!step.rules().for_each.empty()) name += "/" + std::to_string(step.ref(slot).instance);
+  return name;
 }
 
 // What one event changed in the steps, in the words that the transaction's document uses; `before` becomes what is now.
@@ -95,22 +102,36 @@ void change_steps(const Machine& machine, Shown& before, const State& after, sch
   const auto& steps = machine.definition().steps;
   const bool began = before.phase != engine::Phase::none;  // the start itself is no change of its tasks
   before.steps.resize(steps.size());
-  before.tasks.resize(after.tasks.size());
+  // A fan-out adds its tasks behind those there were, not entered until then.
+  before.tasks.resize(after.tasks.size(), Shown::Task{{}, {}, {}, {}, "not_entered", {}});
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::string_view word = step_word(machine, after, i);
     if (began) add_change(changes, "step " + steps[i].name, before.steps[i], word);
     before.steps[i] = word;
-    for (std::size_t k = 0; k < steps[i].tasks.size(); ++k) {
-      const std::size_t flat = steps[i].first_task + k;
-      Shown::Task& task = before.tasks[flat];
-      if (began && task.same(after.tasks[flat]) && before.phase == after.phase) continue;
-      const Shown::Task was = std::exchange(task, shown(machine, after, flat));
+    const engine::StepView step(machine, after, i);
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      Shown::Task& task = before.tasks[step.block().first_task + slot];
+      if (began && task.same(step.task(slot)) && before.phase == after.phase) continue;
+      const Shown::Task was = std::exchange(task, shown(step, slot));
       if (!began) continue;
-      const std::string place = steps[i].name + "/" + steps[i].tasks[k].name;
+      const std::string place = name_of(step, slot);
       add_change(changes, "task " + place, word_at(was.word, was.at, now), word_at(task.word, task.at, now));
-      add_change(changes, "undo " + place, word_at(was.undo_word, was.undo_at, now),
-                 word_at(task.undo_word, task.undo_at, now));
+      if (!was.undo_word.empty())
+        add_change(changes, "undo " + place, word_at(was.undo_word, was.undo_at, now),
+                   word_at(task.undo_word, task.undo_at, now));
     }
+  }
+}
+
+void change_signals(const Machine& machine, Shown& before, const State& after, std::vector<std::string>& changes) {
+  for (std::size_t i = 0; i < after.signals.size(); ++i) {
+    const engine::KeptSignal& signal = after.signals[i];
+    const std::uint16_t was = i < before.signals.size() ? before.signals[i] : engine::KeptSignal::kKept;
+    if (i >= before.signals.size()) changes.push_back("signal " + signal.name + " received");
+    if (signal.step != was)
+      changes.push_back("signal " + signal.name + " consumed by step " + machine.step(signal.step).name);
+    before.signals.resize(std::max(before.signals.size(), i + 1));
+    before.signals[i] = signal.step;
   }
 }
 
@@ -124,6 +145,15 @@ std::vector<std::string> changes_of(const Machine& machine, Shown& before, const
                states[after.table_state].name);
   } else {
     change_steps(machine, before, after, now, changes);
+    change_signals(machine, before, after, changes);
+    const bool passed = after.bits.test(machine.bit(engine::TransactionBit::pivoted));
+    if (passed && !before.pivot_passed) changes.push_back("pivot passed");
+    before.pivot_passed = passed;
+    if (after.cancel.has_value() != before.cancel_requested)
+      changes.push_back(after.cancel ? "cancel waits for the pivot" : "cancel waits no longer");
+    before.cancel_requested = after.cancel.has_value();
+    if (after.paused != before.paused) changes.push_back(after.paused ? "paused" : "resumed");
+    before.paused = after.paused;
     if (after.outcome_decided && !before.outcome_decided && !after.ended())
       changes.push_back("outcome decided: " + std::string(engine::outcome(after)));
     for (std::size_t i = before.incidents; i < after.incidents.size(); ++i)

@@ -49,6 +49,14 @@ std::string not_a(JsonValue value, std::string_view wanted) {
   return "must be " + std::string(wanted) + ", not " + std::string(kind_name(value.kind()));
 }
 
+// Cuts at a whole character.
+void cut(std::string& text, std::size_t most) {
+  if (text.size() <= most) return;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  text.resize(end);
+}
+
 }  // namespace
 
 void Faults::add(ErrorCode code, std::string pointer, std::string message) {
@@ -289,6 +297,32 @@ Poll read_poll(Fields& fields) {
   poll.worker = fields.text("worker", limits::kWorkerBytesMax, true);
   poll.poll_id = fields.text("poll_id", limits::kWorkerBytesMax, false);
   return poll;
+}
+
+FailedResult read_failure(Fields& fields, const std::string& at, Faults& faults) {
+  FailedResult failed;
+  if (const JsonValue* error = fields.required("error")) {
+    Fields parts(*error, at + "/error", faults);
+    failed.code = parts.text("code", limits::kErrorCodeBytesMax, true);
+    if (failed.code.starts_with("dta.")) parts.fault("code", "must not begin with \"dta.\"");
+    if (const auto message = parts.take("message")) {
+      if (auto text = message->string()) {
+        failed.message = std::move(*text);
+        cut(failed.message, limits::kErrorMessageBytesMax);
+      } else {
+        parts.fault("message", "must be a string");
+      }
+    }
+    failed.details = parts.payload("details");
+    parts.finish();
+  }
+  const std::string effect = fields.text("effect", 16, false);
+  if (effect == "unknown") {
+    failed.effect = schema::Effect::unknown;
+  } else if (!effect.empty() && effect != "none") {
+    fields.fault("effect", "must be \"none\" or \"unknown\"");
+  }
+  return failed;
 }
 
 }  // namespace dta::server

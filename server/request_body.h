@@ -74,4 +74,7 @@ std::optional<std::string> id_fault(std::string_view id);
 // {"queues","max","wait_ms","worker","poll_id"}
 Poll read_poll(Fields& fields);
 
+// The fields "error" and "effect" of a failure; "retryable" is not among them. `at` is the pointer of the object.
+FailedResult read_failure(Fields& fields, const std::string& at, Faults& faults);
+
 }  // namespace dta::server

@@ -111,6 +111,25 @@ struct ResolveRequest {
   ReplyTo<TransactionSummary> reply;
 };
 
+// Nothing is handed out until it is resumed.
+struct PauseRequest {
+  std::string id, reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<TransactionSummary> reply;
+};
+struct ResumeRequest {
+  std::string id, reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<TransactionSummary> reply;
+};
+
+struct SignalRequest {
+  std::string id, name;
+  std::string request_id;  // the signal's own id
+  std::string payload;     // raw JSON; empty: none
+  ReplyTo<TransactionSummary> reply;
+};
+
 struct NewTransition {
   std::string id;  // empty: none
   std::string on;
@@ -119,7 +138,7 @@ struct NewTransition {
 enum class Expect : std::uint8_t { any, none, exactly };
 struct AppendReply {
   std::uint64_t first_sequence = 0, sequence = 0;
-  std::string state;
+  std::string state;  // table form; empty: it has none
   std::string_view status, phase;
   bool repeated = false;
 };
@@ -128,6 +147,35 @@ struct AppendRequest {
   Expect expect = Expect::any;
   std::uint64_t expected_sequence = 0;  // with Expect::exactly
   std::vector<NewTransition> events;
+  ReplyTo<AppendReply> reply;
+};
+
+// Results as workers report them, by token, and participants, by name.
+struct CompletedResult {
+  std::string output;              // raw JSON; empty: none
+  std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: it did not say
+};
+struct FailedResult {
+  std::string code, message, details;
+  bool retryable = true;
+  schema::Effect effect = schema::Effect::none;
+};
+struct ReleasedResult {
+  Duration delay;
+};
+
+// What became of an external task.
+struct NewReport {
+  std::string id;  // empty: none
+  std::string step, task;
+  std::uint32_t instance = 0;
+  std::variant<CompletedResult, FailedResult> result;
+};
+struct ReportRequest {
+  std::string id;
+  Expect expect = Expect::any;
+  std::uint64_t expected_sequence = 0;  // with Expect::exactly
+  std::vector<NewReport> reports;
   ReplyTo<AppendReply> reply;
 };
 
@@ -142,6 +190,7 @@ struct Poll {
 struct HandOut {
   std::string token, transaction, definition, step, task, queue, idempotency_key;
   std::uint32_t version = 0, instance = 0, attempt = 1, generation = 1, order = 1;
+  bool spread = false;  // one of many, of a for_each: `instance` is its element
   schema::Action action = schema::Action::perform;
   Time lease_until;                   // lease_ms = this - now, when it is written
   Duration heartbeat;                 // 0: none
@@ -159,18 +208,6 @@ struct LeaseRequest {
   ReplyTo<LeaseReply> reply;
 };
 
-struct CompletedResult {
-  std::string output;              // raw JSON; empty: none
-  std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: it did not say
-};
-struct FailedResult {
-  std::string code, message, details;
-  bool retryable = true;
-  schema::Effect effect = schema::Effect::none;
-};
-struct ReleasedResult {
-  Duration delay;
-};
 struct TaskResult {
   std::string token;
   std::variant<CompletedResult, FailedResult, ReleasedResult> result;
@@ -212,8 +249,8 @@ struct WaitRequest {
   ReplyTo<WaitReply> reply;
 };
 
-using Request =
-    std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest, TerminateRequest,
-                 ResolveRequest, AppendRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
+using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest,
+                             TerminateRequest, ResolveRequest, PauseRequest, ResumeRequest, SignalRequest,
+                             AppendRequest, ReportRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
 
 }  // namespace dta::server

@@ -7,21 +7,19 @@
 #include <string>
 #include <string_view>
 
-#include "engine/machine.h"
+#include "engine/step_view.h"
 #include "engine/transaction.h"
 #include "schema/ids.h"
 
 namespace dta::server {
 
-// "not_entered", "entered", "met", "failed", "undone"
+// "not_entered", "entered", "met", "failed", "undone", "skipped"
 std::string_view step_word(const engine::Machine& machine, const engine::State& state, std::size_t step);
-// "not_entered", "ready", "leased", "backoff", "done", "failed", "unknown", "withdrawn". `now` tells backoff from
-// ready.
-std::string_view task_word(const engine::Machine& machine, const engine::State& state, std::size_t flat,
-                           schema::Time now);
-// "none", "idle", "ready", "leased", "backoff", "done", "incident"
-std::string_view undo_word(const engine::Machine& machine, const engine::State& state, std::size_t flat,
-                           schema::Time now);
+// Of the task at `slot` of a step: "not_entered", "waiting", "ready", "leased", "outside", "held", "backoff", "done",
+// "failed", "unknown", "withdrawn", "skipped". `now` tells backoff from ready.
+std::string_view task_word(const engine::StepView& step, std::size_t slot, schema::Time now);
+// "none", "idle", "ready", "leased", "backoff", "done", "incident", "given_up"
+std::string_view undo_word(const engine::StepView& step, std::size_t slot, schema::Time now);
 
 struct ViewContext {
   schema::TransactionNumber number;
