@@ -89,8 +89,10 @@ class CoreDepth : public Depth {
         for (const engine::Ready& r : engine::pending(*held_[i]->machine, held_[i]->state, held_[i]->beats).ready)
           if (r.at <= now && engine::queue_of(*held_[i]->machine, r.task, r.action) == queue)
             ready.emplace_back(r.at, i, engine::HandOut::Item{r.task, r.action});
-      std::ranges::sort(ready, {},
-                        [](const auto& r) { return std::tuple(std::get<0>(r), std::get<1>(r), std::get<2>(r).task); });
+      std::ranges::sort(ready, {}, [](const auto& r) {
+        const TaskRef& task = std::get<2>(r).task;
+        return std::tuple(std::get<0>(r), std::get<1>(r), task.step, task.instance, task.task);
+      });
       for (const auto& [at, place, item] : ready)
         if (count < poll.max) {
           chosen[place].push_back(item);
@@ -171,6 +173,78 @@ class CoreDepth : public Depth {
     const std::string what = std::to_string(request.incident) + std::string(to_string(request.resolution));
     return control(request, engine::Resolve{request.incident, request.resolution, request.reason, request.who}, what,
                    now);
+  }
+
+  Result<server::TransactionSummary> pause(server::PauseRequest request, Time now) override {
+    return control(request, engine::Pause{request.reason, request.who}, "pause", now);
+  }
+  Result<server::TransactionSummary> resume(server::ResumeRequest request, Time now) override {
+    return control(request, engine::Resume{request.reason, request.who}, "resume", now);
+  }
+  Result<server::TransactionSummary> signal(server::SignalRequest request, Time now) override {
+    struct Asked {
+      std::string id, request_id, reason, who;
+    };
+    const std::string said = request.payload.empty() ? "" : to_hex(canonical_digest(JsonValue{request.payload}));
+    return control(Asked{request.id, request.request_id, said, ""},
+                   engine::Signal{request.name, request.request_id, request.payload}, "signal " + request.name, now);
+  }
+
+  Result<server::AppendReply> report_external(server::ReportRequest request, Time now) override {
+    Held* held = find(request.id);
+    if (held == nullptr) return refuse(ErrorCode::transaction_not_found, "");
+    const auto content = [](const server::NewReport& r) {
+      std::string text = r.step + "/" + r.task + "/" + std::to_string(r.instance) + "\n";
+      if (const auto* done = std::get_if<server::CompletedResult>(&r.result))
+        return text + "done" + (done->output.empty() ? "" : to_hex(canonical_digest(JsonValue{done->output})));
+      const auto& failed = std::get<server::FailedResult>(r.result);
+      return text + failed.code + "\n" + failed.message + (failed.effect == Effect::unknown ? "?" : "");
+    };
+    std::vector<Sequence> known;
+    std::set<std::string> ids;
+    for (const server::NewReport& r : request.reports) {
+      if (r.id.empty()) continue;
+      const auto before = held->event_ids.find(r.id);
+      const bool other = before != held->event_ids.end() && before->second.first != content(r);
+      if (!ids.insert(r.id).second || other) return refuse(ErrorCode::id_reused, "");
+      if (before != held->event_ids.end()) known.push_back(before->second.second);
+    }
+    if (!known.empty()) {
+      if (known.size() != request.reports.size()) return refuse(ErrorCode::id_reused, "");
+      server::AppendReply reply;
+      reply.phase = engine::to_string(held->state.phase);
+      reply.repeated = true;
+      return reply;
+    }
+    engine::ReportExternal command;
+    if (request.expect == server::Expect::exactly) command.expected = Sequence(request.expected_sequence);
+    const Definition& d = held->machine->definition();
+    for (const server::NewReport& r : request.reports) {
+      TaskRef ref{0, 0, r.instance};
+      bool found = false;
+      for (std::size_t s = 0; s < d.steps.size() && !found; ++s)
+        for (std::size_t i = 0; i < d.steps[s].tasks.size() && !found; ++i)
+          if (d.steps[s].name == r.step && d.steps[s].tasks[i].name == r.task) {
+            ref.step = static_cast<std::uint16_t>(s);
+            ref.task = static_cast<std::uint16_t>(i);
+            found = true;
+          }
+      if (!found) return refuse(ErrorCode::illegal_event, "");
+      engine::Outcome outcome;
+      if (const auto* done = std::get_if<server::CompletedResult>(&r.result))
+        outcome = engine::Completed{done->output, done->found};
+      else if (const auto* failed = std::get_if<server::FailedResult>(&r.result))
+        outcome = engine::Failed{failed->code, failed->message, failed->details, failed->retryable, failed->effect};
+      command.items.push_back({ref, std::move(outcome)});
+    }
+    const Sequence before = held->state.sequence;
+    const auto decision = run(*held, command, now);
+    if (!decision) return tl::unexpected<Error>(decision.error());
+    for (const server::NewReport& r : request.reports)
+      if (!r.id.empty()) held->event_ids[r.id] = {content(r), before.next()};
+    server::AppendReply reply;
+    reply.phase = engine::to_string(held->state.phase);
+    return reply;
   }
 
   Result<server::AppendReply> append(server::AppendRequest request, Time now) override {
@@ -266,7 +340,7 @@ class CoreDepth : public Depth {
 
   // Decides, and keeps what happened as a log would.
   Result<engine::Decision> run(Held& held, const engine::Command& command, Time now) {
-    engine::Inputs inputs{{}, held.beats};
+    engine::Inputs inputs{{}, held.beats, nullptr};
     for (const engine::PayloadAt& at : engine::needs(*held.machine, held.state, command))
       inputs.payloads[at] = held.payloads.at(at);
     const Sequence before = held.state.sequence;
@@ -343,8 +417,7 @@ class CoreDepth : public Depth {
 
   static server::HandOut describe(const Held& held, const engine::Lease& lease) {
     const engine::State& s = held.state;
-    const std::size_t flat = held.machine->flat(lease.task);
-    const engine::TaskState& t = s.tasks[flat];
+    const engine::TaskState& t = s.tasks[held.machine->flat(s, lease.task)];
     const bool undo = lease.action == Action::undo;
     const auto bytes = [&](const engine::PayloadAt& at) { return at.present() ? held.payloads.at(at) : std::string(); };
     server::HandOut out;
@@ -352,17 +425,21 @@ class CoreDepth : public Depth {
     out.transaction = s.id;
     out.step = held.machine->step(lease.task.step).name;
     out.task = held.machine->task(lease.task).name;
+    out.instance = lease.task.instance;
+    out.spread = !held.machine->step(lease.task.step).for_each.empty();
+    out.order = undo ? t.order : 1;
     out.attempt = lease.attempt;
     out.action = lease.action;
     out.lease_until = engine::lease_until(lease, held.beats);
     out.input = bytes(t.input.present() ? t.input : s.input);
     out.headers = s.headers;
-    if (undo && s.bits.test(held.machine->bit(engine::TaskBit::done, flat)))
+    if (undo && s.bits.test(held.machine->bit(s, engine::TaskBit::done, lease.task)))
       out.output = t.output.present() ? bytes(t.output) : "null";
     if (!undo && t.heartbeat.present()) out.heartbeat_detail = bytes(t.heartbeat);
     // (transaction, step, task, instance, generation, do | undo, order): the same for every attempt.
-    out.idempotency_key = s.id + "/" + out.step + "/" + out.task + "/0/" + std::to_string(t.generation) +
-                          (undo ? "/undo/" : "/do/") + std::to_string(undo ? t.order : 1);
+    out.idempotency_key = s.id + "/" + out.step + "/" + out.task + "/" + std::to_string(out.instance) + "/" +
+                          std::to_string(t.generation) + (undo ? "/undo/" : "/do/") +
+                          std::to_string(undo ? t.order : 1);
     return out;
   }
 

@@ -47,6 +47,10 @@ class Depth {
   virtual Result<server::TransactionSummary> cancel(server::CancelRequest request, Time now) = 0;
   virtual Result<server::TransactionSummary> terminate(server::TerminateRequest request, Time now) = 0;
   virtual Result<server::TransactionSummary> resolve(server::ResolveRequest request, Time now) = 0;
+  virtual Result<server::TransactionSummary> pause(server::PauseRequest request, Time now) = 0;
+  virtual Result<server::TransactionSummary> resume(server::ResumeRequest request, Time now) = 0;
+  virtual Result<server::TransactionSummary> signal(server::SignalRequest request, Time now) = 0;
+  virtual Result<server::AppendReply> report_external(server::ReportRequest request, Time now) = 0;
   virtual Result<server::AppendReply> append(server::AppendRequest request, Time now) = 0;
   virtual Result<Standing> get(const std::string& id, Time now) = 0;
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/step_view.h"
+
 namespace dta::scenarios {
 namespace {
 
@@ -20,14 +22,35 @@ class Text {
   }
   std::string operator()(const StepEntered& e) {
     std::string text = step(e.step);
+    if (e.unresolved) text += ", not all that it needs is there";
+    if (!d_.steps[e.step].for_each.empty()) text += fmt::format(" for each of {}", e.instances);
+    if (e.deadline) text += ", deadline " + format_duration(*e.deadline);
+    if (e.wait) text += ", waits " + format_duration(*e.wait);
+    if (e.wait_deadline) text += ", waits at most " + format_duration(*e.wait_deadline);
     for (const ResolvedInput& i : e.inputs)
-      text += fmt::format(", {} gets {}", d_.steps[e.step].tasks[i.task].name, payload("", i.input));
+      text += fmt::format(", {} gets {}", short_name({e.step, i.task, i.instance}), payload("", i.input));
+    for (const TaskRef& ref : e.skipped) text += fmt::format(", {} is skipped", short_name(ref));
+    for (const ResolvedTimeouts& t : e.timeouts) text += timeouts(t);
     return text;
   }
-  std::string operator()(const StepMet& e) { return step(e.step); }
+  std::string operator()(const StepSkipped& e) { return step(e.step); }
+  std::string operator()(const TaskReady& e) {
+    return task_text(d_, e.task) + payload(" gets ", e.input) + (e.timeouts ? timeouts(*e.timeouts) : "");
+  }
+  std::string operator()(const TaskSkipped& e) { return task_text(d_, e.task); }
+  std::string operator()(const SignalReceived& e) {
+    return fmt::format("{}{}{}", e.name, e.signal_id.empty() ? "" : " id " + e.signal_id, payload(" with ", e.payload));
+  }
+  std::string operator()(const WaitEnded& e) {
+    return fmt::format("{} by {}", step(e.step), e.how == WaitEnd::time ? "time" : "deadline");
+  }
+  std::string operator()(const CancelRequested& e) { return said(e); }
+  std::string operator()(const TransactionPaused& e) { return said(e); }
+  std::string operator()(const TransactionResumed& e) { return said(e); }
+  std::string operator()(const StepMet& e) { return step(e.step) + route(e.route, GoKind::follow); }
   std::string operator()(const StepFailed& e) {
-    return fmt::format("{} {}{}{}", step(e.step), e.code, e.has_task ? " of " + task_text(d_, e.task) : "",
-                       quoted(e.message));
+    return fmt::format("{} {}{}{}{}", step(e.step), e.code, e.has_task ? " of " + task_text(d_, e.task) : "",
+                       quoted(e.message), route(e.route, GoKind::compensate));
   }
   std::string operator()(const TaskLeased& e) {
     std::string text = fmt::format("{} to {}", attempt({e.task, e.action, e.attempt, {}}), e.worker);
@@ -65,7 +88,8 @@ class Text {
   std::string operator()(const CompensationStarted& e) {
     const char* cause = e.cause == CompensationCause::step_failed ? "step_failed"
                         : e.cause == CompensationCause::cancelled ? "cancelled"
-                                                                  : "expired";
+                        : e.cause == CompensationCause::expired   ? "expired"
+                                                                  : "decided";
     return fmt::format("{}{}{}", cause, quoted(e.reason), e.who.empty() ? "" : " by " + e.who);
   }
   std::string operator()(const StepUndone& e) { return step(e.step); }
@@ -84,9 +108,11 @@ class Text {
                        e.who.empty() ? "" : " by " + e.who);
   }
   std::string operator()(const IncidentRaised& e) {
-    return fmt::format("{} {} {} {}{}", e.number,
-                       e.kind == IncidentKind::undo_failed ? "undo_failed" : "effect_after_undo", task_text(d_, e.task),
-                       e.code, quoted(e.message));
+    static constexpr const char* kKinds[] = {"undo_failed", "effect_after_undo", "pivot_unknown", "step_failed",
+                                             "expired"};
+    const bool of_step = e.kind == IncidentKind::step_failed || e.kind == IncidentKind::expired;
+    return fmt::format("{} {} {} {}{}", e.number, kKinds[static_cast<int>(e.kind)],
+                       of_step ? step(e.task.step) : task_text(d_, e.task), e.code, quoted(e.message));
   }
   std::string operator()(const Transitioned& e) {
     return fmt::format("{}: {} -> {}{}{}", d_.transitions[e.transition].on, d_.states[e.from].name,
@@ -105,6 +131,37 @@ class Text {
     return text;
   }
   std::string step(std::uint16_t index) const { return d_.steps[index].name; }
+  std::string short_name(const TaskRef& ref) const {
+    std::string name = d_.steps[ref.step].tasks[ref.task].name;
+    if (!d_.steps[ref.step].for_each.empty()) name += fmt::format("/{}", ref.instance);
+    return name;
+  }
+  std::string route(const Route& r, GoKind usual) const {
+    if (r.kind == usual && r.choice == kNoChoice) return "";
+    switch (r.kind) {
+      case GoKind::follow:
+        return ", goes on";
+      case GoKind::step:
+        return ", goes to " + step(r.step);
+      case GoKind::end:
+        return ", goes to the end";
+      case GoKind::compensate:
+        return ", goes back";
+    }
+    return "";
+  }
+  std::string timeouts(const ResolvedTimeouts& t) const {
+    std::string text = ", " + short_name(t.task) + " may take";
+    const std::pair<const char*, Duration> all[] = {
+        {"queue", t.queue}, {"attempt", t.attempt}, {"total", t.total}, {"heartbeat", t.heartbeat}};
+    for (const auto& [name, length] : all)
+      if (length.ms > 0) text += fmt::format(" {} {}", name, format_duration(length));
+    return text;
+  }
+  template <class Said>
+  static std::string said(const Said& e) {
+    return fmt::format("\"{}\"{}", e.reason, e.who.empty() ? "" : " by " + e.who);
+  }
   std::string attempt(const Attempt& a) const {
     return fmt::format("{}{} attempt {}", a.action == Action::undo ? "undo of " : "", task_text(d_, a.task), a.number);
   }
@@ -133,7 +190,9 @@ std::string time_text(Time t) {
 }
 
 std::string task_text(const Definition& definition, const TaskRef& task) {
-  return definition.steps[task.step].name + "/" + definition.steps[task.step].tasks[task.task].name;
+  std::string name = definition.steps[task.step].name + "/" + definition.steps[task.step].tasks[task.task].name;
+  if (!definition.steps[task.step].for_each.empty()) name += fmt::format("/{}", task.instance);
+  return name;
 }
 
 std::vector<std::string> state_text(const engine::Machine& machine, const engine::State& state) {
@@ -147,28 +206,38 @@ std::vector<std::string> state_text(const engine::Machine& machine, const engine
     lines.push_back("state " + d.states[state.table_state].name);
     return lines;
   }
-  static constexpr std::pair<TaskBit, const char*> kWords[] = {{TaskBit::done, "done"},
-                                                               {TaskBit::failed, "failed"},
-                                                               {TaskBit::unknown, "unknown"},
-                                                               {TaskBit::withdrawn, "withdrawn"},
-                                                               {TaskBit::undone, "undone"}};
-  for (std::size_t s = 0; s < d.steps.size(); ++s)
-    for (std::size_t i = 0; i < d.steps[s].tasks.size(); ++i) {
-      const TaskRef ref = machine.ref(s, i);
+  static constexpr std::pair<TaskBit, const char*> kWords[] = {
+      {TaskBit::done, "done"},           {TaskBit::failed, "failed"},   {TaskBit::unknown, "unknown"},
+      {TaskBit::withdrawn, "withdrawn"}, {TaskBit::skipped, "skipped"}, {TaskBit::undone, "undone"}};
+  for (std::size_t s = 0; s < d.steps.size(); ++s) {
+    const engine::StepView step(machine, state, s);
+    if (step.is(engine::StepBit::skipped)) lines.push_back(d.steps[s].name + " skipped");
+    if (d.steps[s].wait_for && step.is(engine::StepBit::entered) && !step.waited() && !step.is(engine::StepBit::met) &&
+        !step.is(engine::StepBit::failed) && !state.ended())
+      lines.push_back(d.steps[s].name + " waits");
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskRef ref = step.ref(slot);
       std::string line = task_text(d, ref);
       for (const auto& [bit, word] : kWords)
-        if (state.bits.test(machine.bit(bit, machine.flat(ref)))) line += fmt::format(" {}", word);
+        if (step.has(bit, slot)) line += fmt::format(" {}", word);
       for (const engine::Lease& lease : state.leases)
         if (lease.task == ref)
           line += fmt::format(" {} by {}{}", lease.action == Action::undo ? "undo leased" : "leased", lease.worker,
                               lease.stop_asked ? ", asked to stop" : "");
-      const engine::TaskState& t = state.tasks[machine.flat(ref)];
+      const engine::TaskState& t = step.task(slot);
+      if (t.status == engine::TaskStatus::blocked) line += " waits for others";
+      if (t.status == engine::TaskStatus::outside) line += " is outside";
+      if (t.status == engine::TaskStatus::held) line += " needs a person";
       if (t.status == engine::TaskStatus::ready) line += " ready from " + time_text(t.at);
       if (t.undo_status == engine::UndoStatus::ready) line += " undo ready from " + time_text(t.undo_at);
       if (t.undo_status == engine::UndoStatus::incident) line += " undo needs a person";
       if (t.undo_status == engine::UndoStatus::given_up) line += " undo given up";
       lines.push_back(line);
     }
+  }
+  for (const engine::KeptSignal& signal : state.signals)
+    if (signal.step == engine::KeptSignal::kKept) lines.push_back("signal " + signal.name + " is kept");
+  if (state.cancel) lines.push_back("a cancellation waits");
   if (state.failure.has_step)
     lines.push_back(fmt::format("failed by {}{}", state.failure.code,
                                 state.failure.has_task ? " of " + task_text(d, state.failure.task) : ""));

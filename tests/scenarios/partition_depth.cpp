@@ -52,6 +52,18 @@ class PartitionDepth : public Depth {
   Result<server::TransactionSummary> resolve(server::ResolveRequest request, Time now) override {
     return ask<server::TransactionSummary>(std::move(request), now);
   }
+  Result<server::TransactionSummary> pause(server::PauseRequest request, Time now) override {
+    return ask<server::TransactionSummary>(std::move(request), now);
+  }
+  Result<server::TransactionSummary> resume(server::ResumeRequest request, Time now) override {
+    return ask<server::TransactionSummary>(std::move(request), now);
+  }
+  Result<server::TransactionSummary> signal(server::SignalRequest request, Time now) override {
+    return ask<server::TransactionSummary>(std::move(request), now);
+  }
+  Result<server::AppendReply> report_external(server::ReportRequest request, Time now) override {
+    return ask<server::AppendReply>(std::move(request), now);
+  }
   Result<server::AppendReply> append(server::AppendRequest request, Time now) override {
     return ask<server::AppendReply>(std::move(request), now);
   }

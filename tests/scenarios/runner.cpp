@@ -172,8 +172,9 @@ class Run {
 
   // Names the lease. A token seen before keeps its name; a hand-out with the number of an earlier one gets a letter.
   void handed_out(const server::HandOut& task) {
-    const std::string plain = fmt::format("{}{}{}#{}", several_ ? task.transaction + "/" : "",
-                                          task.action == Action::undo ? "undo:" : "", task.task, task.attempt);
+    const std::string plain =
+        fmt::format("{}{}{}{}#{}", several_ ? task.transaction + "/" : "", task.action == Action::undo ? "undo:" : "",
+                    task.task, task.spread ? fmt::format("/{}", task.instance) : "", task.attempt);
     std::string name = plain;
     for (char letter = 'b'; tokens_.contains(name) && tokens_[name] != task.token; ++letter) name = plain + letter;
     tokens_[name] = task.token;
@@ -184,8 +185,8 @@ class Run {
     for (const Attribute& header : task.headers) line += fmt::format(", {}={}", header.key, header.value);
     say(line);
     // The key is the same for every attempt; a script need not show it to prove that.
-    const std::string part =
-        fmt::format("{}/{}/{}/{}", task.transaction, task.step, task.task, static_cast<int>(task.action));
+    const std::string part = fmt::format("{}/{}/{}/{}/{}/{}", task.transaction, task.step, task.task, task.instance,
+                                         static_cast<int>(task.action), task.order);
     const auto [key, first] = keys_.emplace(part, task.idempotency_key);
     if (!first && key->second != task.idempotency_key) say("-> with another idempotency key");
   }
@@ -293,6 +294,62 @@ class Run {
     control(words, std::move(request), [&](auto asked) { return depth_.resolve(std::move(asked), now_); });
   }
 
+  void pause(Words& words) {
+    server::PauseRequest request;
+    request.id = words.take();
+    control(words, std::move(request), [&](auto asked) { return depth_.pause(std::move(asked), now_); });
+  }
+
+  void resume(Words& words) {
+    server::ResumeRequest request;
+    request.id = words.take();
+    control(words, std::move(request), [&](auto asked) { return depth_.resume(std::move(asked), now_); });
+  }
+
+  void signal(Words& words) {
+    server::SignalRequest request;
+    request.id = words.take();
+    request.name = words.take();
+    if (words.more() && !words.at("id")) request.payload = words.take_raw();
+    if (words.take_if("id")) request.request_id = words.take();
+    const auto reply = depth_.signal(std::move(request), now_);
+    tell_what_happened();
+    if (!reply) return refused(reply.error());
+    say(fmt::format("-> {}", reply->status));
+  }
+
+  void report(Words& words) {
+    server::ReportRequest request;
+    request.id = words.take();
+    do {
+      server::NewReport& report = request.reports.emplace_back();
+      const std::string place = words.take();
+      const std::size_t slash = std::min(place.find('/'), place.size() - 1);
+      const std::size_t number = std::min(place.find('/', slash + 1), place.size());
+      report.step = place.substr(0, slash);
+      report.task = place.substr(slash + 1, number - slash - 1);
+      if (number < place.size()) report.instance = static_cast<std::uint32_t>(std::stoul(place.substr(number + 1)));
+      if (words.take_if("done")) {
+        server::CompletedResult done;
+        if (words.more() && !words.at("id") && !words.at("&")) done.output = words.take_raw();
+        report.result = done;
+      } else if (words.take_if("failed")) {
+        server::FailedResult failed;
+        failed.code = words.take();
+        if (words.at_quoted()) failed.message = words.take();
+        if (words.take_if("unknown")) failed.effect = Effect::unknown;
+        report.result = failed;
+      } else {
+        throw ScriptError("done or failed?");
+      }
+      if (words.take_if("id")) report.id = words.take();
+    } while (words.take_if("&"));
+    const auto reply = depth_.report_external(std::move(request), now_);
+    tell_what_happened();
+    if (!reply) return refused(reply.error());
+    say(fmt::format("-> {}{}", reply->phase, reply->repeated ? ", as before" : ""));
+  }
+
   void append(Words& words) {
     server::AppendRequest request;
     request.id = words.take();
@@ -375,6 +432,10 @@ const std::map<std::string, Run::Verb, std::less<>> Run::kVerbs = {
        r.tell_what_happened();
      }},
     {"show", [](Run& r, Words& w) { r.show(w); }},
+    {"pause", [](Run& r, Words& w) { r.pause(w); }},
+    {"resume", [](Run& r, Words& w) { r.resume(w); }},
+    {"signal", [](Run& r, Words& w) { r.signal(w); }},
+    {"report", [](Run& r, Words& w) { r.report(w); }},
     {"due", [](Run& r, Words& w) { r.due(w); }},
 };
 

@@ -9,6 +9,9 @@
 //   heartbeat LEASE [DETAIL]
 //   cancel | terminate ID ["reason"] [by WHO] [request ID]
 //   resolve ID NUMBER RESOLUTION ["reason"] [by WHO] [request ID]
+//   signal ID NAME [JSON] [id SIGNAL]
+//   pause | resume ID ["reason"] [by WHO] [request ID]
+//   report ID STEP/TASK[/N] done [JSON] | failed CODE ["message"] [unknown] [id ID] [& STEP/TASK ...]
 //   append ID EVENT [id ID] [DATA] [& EVENT ...] [expecting N|none]      "append ID nothing" appends no event
 //   at D | advance D                          moves the clock, fires what is due, once
 //   restart                                   everything that is not in the log is forgotten
