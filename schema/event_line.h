@@ -182,8 +182,9 @@ class EventLine {
       text("reason", to_string(n.reason));
     });
   }
+  // What a participant reported had no lease.
   void token(Sequence lease) {
-    if (context_.token) text("token", context_.token(lease));
+    if (lease && context_.token) text("token", context_.token(lease));
   }
 
   std::string& out_;

@@ -198,7 +198,7 @@ void steps(std::string& out, const Machine& machine, const State& state, const V
     text_or_null(out, "outcome", outcome_word(step));
     if (all[i].pivot) truth(out, "pivot", true);
     if (state.held(i)) truth(out, "held", true);
-    step_error(out, machine, failure_of(state, i));
+    step_error(out, machine, step.is(StepBit::failed) ? failure_of(state, i) : nullptr);
     time(out, "entered_at", entered);
     time(out, "deadline_at", open ? engine::Clocks(machine, state, nullptr).join_deadline() : Time::never());
     waits_for(out, machine, state, step);
