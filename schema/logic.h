@@ -1,5 +1,5 @@
-// Conditions: JsonLogic rules (jsonlogic.com), checked when a definition is published and applied to JSON text. A rule is
-// total: it has a value for every input, as in JavaScript, and whatever is missing is null. Immutable; any thread.
+// Conditions: JsonLogic rules (jsonlogic.com), checked when a definition is published and applied to JSON text. A rule
+// is total: it has a value for every input, as in JavaScript, and whatever is missing is null. Immutable; any thread.
 #pragma once
 
 #include <memory>
