@@ -1,12 +1,13 @@
 // Every endpoint's mapping: what a body becomes on its way to the partition, what a reply becomes on its way back, and
 // what is refused before the partition sees it.
+// Calls that change one transaction are in control_routes_test.cpp.
 //
 // Size: one test an endpoint, to be read beside the API page.
 #include <gmock/gmock.h>
 
 #include "schema/json.h"
 #include "server/digest.h"
-#include "tests/http/served.h"
+#include "tests/http/routes.h"
 
 namespace dta::test {
 namespace {
@@ -14,32 +15,6 @@ namespace {
 using namespace server;
 using testing::HasSubstr;
 using testing::Not;
-
-class Routes : public Served {
- protected:
-  Routes() {
-    settings.now = [] { return schema::Time{1'000'000}; };
-  }
-  void expect_refused(const Response& response, int status, std::string_view code, std::string_view detail = {}) {
-    EXPECT_EQ(response.status, status) << response.body;
-    EXPECT_EQ(response.code(), code);
-    EXPECT_EQ(response.header("content-type"), "application/problem+json");
-    EXPECT_THAT(response.body, HasSubstr(std::string(detail)));
-    EXPECT_THAT(response.body, HasSubstr("\"type\":\"urn:dta:error:" + std::string(code) + "\""));
-  }
-  Response post(std::string_view target, std::string_view body) { return call("POST", target, body); }
-};
-
-TransactionSummary summary(const std::string& id) {
-  TransactionSummary s;
-  s.id = id;
-  s.definition = "order";
-  s.version = 3;
-  s.status = s.phase = "running";
-  s.sequence = 2;
-  s.created = true;
-  return s;
-}
 
 constexpr std::string_view kDefinition =
     R"({"name":"order","version":3,"steps":[{"name":"a","tasks":[{"name":"t","queue":"q"}]}]})";
@@ -198,123 +173,6 @@ TEST_F(Routes, StartByInput) {
   expect_refused(post("/v1/start/d?id_from=/a", "nul"), 400, "malformed_json");
 }
 
-TEST_F(Routes, Cancel) {
-  fake.on<CancelRequest>([](CancelRequest& request) {
-    EXPECT_EQ(request.id, "a b/c");
-    EXPECT_EQ(request.reason, "called");
-    EXPECT_EQ(request.who, "anna");
-    EXPECT_EQ(request.request_id, "c-1");
-    TransactionSummary reply = summary("o-17");
-    reply.status = reply.phase = "compensating";
-    reply.sequence = 20;
-    request.reply(reply);
-  });
-  EXPECT_EQ(post("/v1/transactions/a%20b%2Fc/cancel", R"({"reason":"called","who":"anna","request_id":"c-1"})").body,
-            R"({"id":"o-17","status":"compensating","phase":"compensating","sequence":20})");
-  expect_refused(post("/v1/transactions/a/cancel", "{}"), 400, "missing_field", "/reason");
-  expect_refused(post("/v1/transactions/a/cancel", "{\"reason\":\"" + std::string(4097, 'x') + "\"}"), 413,
-                 "too_large");
-  fake.on<CancelRequest>(
-      [](CancelRequest& request) { request.reply(schema::refuse(schema::ErrorCode::closed, "over")); });
-  expect_refused(post("/v1/transactions/a/cancel", R"({"reason":"r"})"), 409, "closed", "over");
-}
-
-TEST_F(Routes, Terminate) {
-  fake.on<TerminateRequest>([](TerminateRequest& request) {
-    EXPECT_EQ(request.id, "a b/c");
-    EXPECT_EQ(request.reason, "settled");
-    EXPECT_EQ(request.who, "anna");
-    EXPECT_EQ(request.request_id, "t-1");
-    TransactionSummary reply = summary("o-17");
-    reply.status = reply.phase = "terminated";
-    reply.sequence = 20;
-    request.reply(reply);
-  });
-  EXPECT_EQ(
-      post("/v1/transactions/a%20b%2Fc/terminate", R"({"reason":"settled","who":"anna","request_id":"t-1"})").body,
-      R"({"id":"o-17","status":"terminated","phase":"terminated","sequence":20})");
-  expect_refused(post("/v1/transactions/a/terminate", "{}"), 400, "missing_field", "/reason");
-  expect_refused(post("/v1/transactions/a/terminate", R"({"reason":"r","resolution":"retry"})"), 400, "unknown_field");
-  fake.on<TerminateRequest>(
-      [](TerminateRequest& request) { request.reply(schema::refuse(schema::ErrorCode::closed, "over")); });
-  expect_refused(post("/v1/transactions/a/terminate", R"({"reason":"r"})"), 409, "closed", "over");
-}
-
-TEST_F(Routes, ResolveAnIncident) {
-  fake.on<ResolveRequest>([](ResolveRequest& request) {
-    EXPECT_EQ(request.id, "a b/c");
-    EXPECT_EQ(request.incident, 12u);
-    EXPECT_EQ(request.resolution, schema::IncidentResolution::give_up);
-    EXPECT_EQ(request.reason, "nobody will miss it");
-    EXPECT_EQ(request.who, "anna");
-    EXPECT_EQ(request.request_id, "i-1");
-    TransactionSummary reply = summary("o-17");
-    reply.status = reply.phase = "compensated";
-    reply.sequence = 21;
-    request.reply(reply);
-  });
-  const std::string resolve = "/v1/transactions/a/incidents/12/resolve";
-  EXPECT_EQ(post("/v1/transactions/a%20b%2Fc/incidents/12/resolve",
-                 R"({"resolution":"give_up","reason":"nobody will miss it","who":"anna","request_id":"i-1"})")
-                .body,
-            R"({"id":"o-17","status":"compensated","phase":"compensated","sequence":21})");
-  expect_refused(post(resolve, R"({"resolution":"retry"})"), 400, "missing_field", "/reason");
-  expect_refused(post(resolve, R"({"reason":"r"})"), 400, "missing_field", "/resolution");
-  expect_refused(post(resolve, R"({"resolution":"forget","reason":"r"})"), 400, "invalid_argument", "/resolution");
-  for (const char* number : {"0", "-1", "x", "1x", "4294967296", "1.0", "+1", "%201"})
-    expect_refused(post("/v1/transactions/a/incidents/" + std::string(number) + "/resolve",
-                        R"({"resolution":"retry","reason":"r"})"),
-                   400, "invalid_argument", "number of the incident");
-  fake.on<ResolveRequest>([](ResolveRequest& request) {
-    EXPECT_EQ(request.resolution, schema::IncidentResolution::force_done);
-    request.reply(schema::refuse(schema::ErrorCode::incident_not_found, "there is none"));
-  });
-  expect_refused(post(resolve, R"({"resolution":"force_done","reason":"r"})"), 404, "incident_not_found",
-                 "there is none");
-}
-
-TEST_F(Routes, Append) {
-  fake.on<AppendRequest>([](AppendRequest& request) {
-    EXPECT_EQ(request.id, "A100");
-    EXPECT_EQ(request.expect, Expect::exactly);
-    EXPECT_EQ(request.expected_sequence, 4u);
-    ASSERT_EQ(request.events.size(), 2u);
-    EXPECT_EQ(request.events[0].id, "e-81");
-    EXPECT_EQ(request.events[0].on, "Payment");
-    EXPECT_EQ(request.events[0].data, R"({"amount":"35.00"})");
-    EXPECT_EQ(request.events[1].id, "e-82");
-    EXPECT_EQ(request.events[1].data, "");
-    request.reply(AppendReply{5, 6, "Paid", "running", "running", false});
-  });
-  EXPECT_EQ(
-      post("/v1/transactions/A100/events",
-           R"({"expected":4,"events":[{"id":"e-81","on":"Payment","data":{"amount":"35.00"}},{"id":"e-82","on":"x"}]})")
-          .body,
-      R"({"id":"A100","first_sequence":5,"sequence":6,"state":"Paid","status":"running","phase":"running","repeated":false})");
-  fake.on<AppendRequest>([](AppendRequest& request) {
-    Error error{schema::ErrorCode::wrong_sequence, "moved"};
-    error.current_sequence = request.expect == Expect::none ? 1 : request.expect == Expect::any ? 2 : 3;
-    request.reply(tl::unexpected(error));
-  });
-  for (const auto* some :
-       {R"({"events":[{"on":"x"},{"id":"e-1","on":"x"}]})", R"({"events":[{"id":"e-1","on":"x"},{"on":"x"}]})"})
-    expect_refused(post("/v1/transactions/A/events", some), 400, "invalid_argument", R"("pointer":"/events/1/id")");
-  expect_refused(post("/v1/transactions/A/events", R"({"expected":"none","events":[]})"), 409, "wrong_sequence",
-                 "\"current_sequence\":1");
-  expect_refused(post("/v1/transactions/A/events", R"({"expected":"any","events":[]})"), 409, "wrong_sequence",
-                 "\"current_sequence\":2");
-  expect_refused(post("/v1/transactions/A/events", R"({"events":[]})"), 409, "wrong_sequence",
-                 "\"current_sequence\":2");
-  expect_refused(post("/v1/transactions/A/events", R"({"expected":"some","events":[]})"), 400, "invalid_argument");
-  expect_refused(post("/v1/transactions/A/events", R"({"events":[{"id":"a"}]})"), 400, "missing_field", "/events/0/on");
-  expect_refused(post("/v1/transactions/A/events", R"({"events":[{"on":"a","date":1}]})"), 400, "unknown_field",
-                 "/events/0/date");
-  expect_refused(post("/v1/transactions/A/events", R"({"events":[1]})"), 400, "invalid_argument", "/events/0");
-  std::string many = "{\"events\":[{\"on\":\"a\"}";
-  for (int i = 0; i < 1000; ++i) many += ",{\"on\":\"a\"}";
-  expect_refused(post("/v1/transactions/A/events", many + "]}"), 413, "too_large");
-}
-
 HandOut hand_out() {
   HandOut task;
   task.token = "42.3.1";
@@ -355,9 +213,9 @@ TEST_F(Routes, Lease) {
       response.body,
       HasSubstr(
           R"({"tasks":[{"token":"42.3.1","transaction":"o-17","definition":"order","version":3,"step":"reserve","task":"stock",)"
-          R"("kind":"do","attempt":1,"generation":1,"order":1,"queue":"inventory.reserve",)"
+          R"("instance":0,"kind":"do","attempt":1,"generation":1,"order":1,"queue":"inventory.reserve",)"
           R"("idempotency_key":"o-17/reserve/stock/0/1/do/1","lease_ms":30000,"heartbeat_ms":5000,"input":{"n":1.0},"headers":{}},)"));
-  EXPECT_THAT(response.body, HasSubstr(R"("kind":"undo","attempt":1)"));
+  EXPECT_THAT(response.body, HasSubstr(R"("instance":0,"kind":"undo","attempt":1)"));
   EXPECT_THAT(response.body,
               HasSubstr(R"("lease_ms":0,"heartbeat_ms":null,"input":{"n":1.0},"output_known":true,"output":7,)"
                         R"("headers":{"traceparent":"00","b":"c"}})"));
