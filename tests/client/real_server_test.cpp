@@ -193,6 +193,63 @@ TEST(RealServer, WorkGoesOnAfterTheServerWasKilled) {
   EXPECT_EQ(shop.effects().size(), std::size_t{3 * kTransactions});
 }
 
+// Everything that a transaction can wait for, one after the other, with a kill in between.
+TEST(RealServer, ATransactionWaitsForPeopleElementsAndParticipants) {
+  RealServer server;
+  Client client(server.url());
+  DefinitionBuilder order("order", 1);
+  order.step("approve")
+      .wait_for_signal("decision")
+      .next(Choice::compensate("refused").when(R"({"==":[{"var":"signals.decision.answer"},"no"]})"));
+  StepBuilder& pack = order.step("pack").for_each("/input/parcels").at_once(2);
+  pack.task("label", "label").input(R"({"parcel":"/item"})");
+  pack.task("weigh", "weigh").after({"label"}).input("\"/tasks/label/output\"");
+  order.step("ship").pivot().external_task("courier");
+  order.output(R"({"weights":"/steps/pack/weigh/output","by":"/steps/ship/courier/output"})");
+  client.publish(order.text());
+  client.start({.id = "o", .definition = "order", .input = R"({"parcels":["a","b","c"]})"});
+  EXPECT_EQ(client.get("o").steps.at(0).waits_for_signals, std::vector<std::string>{"decision"});
+  EXPECT_EQ(client.pause("o", {.reason = "counting"}).status, "paused");
+  const Cancelled heard = client.signal("o", "decision", R"({"answer":"yes"})", "d-1");
+  server.end(SIGKILL);
+  server.start();
+  EXPECT_EQ(client.signal("o", "decision", R"({"answer":"yes"})", "d-1").sequence, heard.sequence);
+  Worker worker(server.url(), silent("w1"));
+  worker.on_do("label", [](Task& task) { return "[" + std::to_string(task.instance) + "," + task.input + "]"; });
+  worker.on_do("weigh", [](Task& task) { return task.input; });
+  worker.start();
+  const Transaction paused = client.get("o");
+  EXPECT_EQ(paused.status, "paused");
+  EXPECT_EQ(paused.signals.at(0).step, "approve");
+  EXPECT_EQ(paused.steps.at(1).instances, 3u);
+  for (const TaskState& task : paused.steps.at(1).tasks)
+    EXPECT_EQ(task.status, task.name == "label" ? "ready" : "waiting") << task.instance;
+  client.resume("o", {.reason = "counted"});
+  Transaction t = client.get("o");
+  while (t.steps.at(2).state != "entered") t = client.get("o");
+  EXPECT_EQ(t.steps.at(2).tasks.at(0).status, "outside");
+  EXPECT_EQ(client.cancel("o", {.reason = "changed"}).phase, "running");
+  EXPECT_EQ(client.get("o").cancel_requested.value().reason, "changed");
+  const Appended reported = client.report_external(
+      "o", Expected::any(), {{.step = "ship", .task = "courier", .output = "1.0", .event_id = "e"}});
+  EXPECT_FALSE(reported.repeated);
+  t = client.wait("o", milliseconds(60'000));
+  EXPECT_TRUE(t.completed() && t.pivot_passed);
+  EXPECT_EQ(t.output, R"({"weights":[[0,{"parcel":"a"}],[1,{"parcel":"b"}],[2,{"parcel":"c"}]],"by":1.0})");
+  std::string replayed;
+  for (const Event& event : client.replay("o")) replayed += event.json + "\n";
+  for (const char* change :
+       {"\"paused\"", "signal decision received", "signal decision consumed by step approve", "\"resumed\"",
+        "task pack/weigh/2: not_entered -> waiting", "task pack/weigh/2: waiting -> ready",
+        "task pack/label/2: leased -> done", "task ship/courier: outside -> done", "cancel waits for the pivot",
+        "pivot passed", "cancel waits no longer"})
+    EXPECT_THAT(replayed, testing::HasSubstr(change));
+  client.start({.id = "no", .definition = "order", .input = R"({"parcels":[]})"});
+  client.signal("no", "decision", R"({"answer":"no"})");
+  EXPECT_EQ(client.wait("no", milliseconds(60'000)).outcome, "compensated");
+  EXPECT_EQ(client.get("no").reason, "refused");
+}
+
 TEST(RealServer, TheTableFormIsAppendedTo) {
   RealServer server;
   Client client(server.url());

@@ -1,6 +1,8 @@
 /**
  * Tests of the JavaScript client against a small server in this process (fake_server.mjs), and of its barrier on a real
  * SQLite file. Nothing here depends on how long something takes.
+ *
+ * Size: client, worker and barrier share one server, and a reader wants all of them.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

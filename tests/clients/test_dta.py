@@ -1,5 +1,8 @@
 """Tests of the Python client against a small server in this process (fake_server.py). Nothing here depends on how long
-something takes: a test waits for an event, and the wait has a limit only so that a fault is told instead of hanging."""
+something takes: a test waits for an event, and the wait has a limit only so that a fault is told instead of hanging.
+
+Size: client and worker share one server, and a reader wants both.
+"""
 
 import json
 import logging
