@@ -175,7 +175,8 @@ void Partition::on(AppendRequest& request, Time now) {
   auto found = find(request.id);
   if (!found) return answer<AppendReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
   std::vector<AskedEvent> asked;
-  for (const NewTransition& event : request.events) asked.push_back({event.id, asked_digest(event)});
+  for (const NewTransition& event : request.events)
+    asked.push_back({event.id, event.id.empty() ? Hash{} : asked_digest(event)});
   const auto make = [&]() -> Result<engine::Command> {
     engine::Append command;
     command.expected = expected_by(request);
@@ -189,7 +190,8 @@ void Partition::on(ReportRequest& request, Time now) {
   auto found = find(request.id);
   if (!found) return answer<AppendReply>({}, std::move(request.reply), tl::unexpected<Error>(found.error()));
   std::vector<AskedEvent> asked;
-  for (const NewReport& report : request.reports) asked.push_back({report.id, asked_digest(report)});
+  for (const NewReport& report : request.reports)
+    asked.push_back({report.id, report.id.empty() ? Hash{} : asked_digest(report)});
   const Entry& entry = **found;
   append(**found, asked, [&] { return report_of(entry, request); }, is_report, std::move(request.reply), now);
 }
