@@ -79,8 +79,13 @@ const char* legal_words(const State& state, IncidentKind kind) {
 
 // Trying again helps only where tasks failed: not when the step could not be begun, or when its `next` said no.
 bool can_retry(const Decider& d, const Incident& incident) {
-  if (incident.kind != IncidentKind::step_failed || d.s.ended()) return true;
+  if (d.s.ended()) return true;
   const StepView step(d.m, d.s, incident.task.step);
+  // Nothing is handed out forward once the step is decided against it.
+  if (incident.kind == IncidentKind::pivot_unknown)
+    return d.s.phase == Phase::running && !step.is(StepBit::failed) &&
+           (!step.is(StepBit::met) || step.rules().leftover == Leftover::keep);
+  if (incident.kind != IncidentKind::step_failed) return true;
   if (incident.code == "dta.deadline") return true;
   for (std::size_t slot = 0; slot < step.size(); ++slot)
     if (step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) && !step.has(TaskBit::skipped, slot))
@@ -100,9 +105,11 @@ Status resolve_incident(Decider& d, const Resolve& command) {
   if (!fits(d.s, incident, command.resolution))
     return refuse(ErrorCode::illegal_event, legal_words(d.s, incident.kind));
   if (command.resolution == IncidentResolution::retry && !can_retry(d, incident))
-    return refuse(
-        ErrorCode::illegal_event,
-        "no task of the step failed, so there is nothing to try again: force_done, or terminate the transaction");
+    return refuse(ErrorCode::illegal_event,
+                  incident.kind == IncidentKind::pivot_unknown
+                      ? "the step is decided, so its tasks are not tried again: say force_done or force_failed"
+                      : "no task of the step failed, so there is nothing to try again: force_done, or terminate the "
+                        "transaction");
   const IncidentKind kind = incident.kind;
   const std::size_t step = incident.task.step;
   d.emit(IncidentResolved{command.incident, command.resolution, command.reason, command.who});

@@ -133,8 +133,12 @@ struct Decide {
     for (std::size_t i = 0; i < command.items.size(); ++i) {
       const std::string place = command.items.size() == 1 ? "" : "event " + std::to_string(i) + ": ";
       const TaskRef& ref = command.items[i].task;
-      if (!d.m.valid(d.s, ref) || !d.m.task(ref).external)
-        return refuse(ErrorCode::illegal_event, place + "there is no such external task");
+      if (!d.m.task(ref).external)
+        return refuse(ErrorCode::illegal_event, place + "a task that is not external is reported by its worker");
+      const bool entered = StepView(d.m, d.s, ref.step).is(StepBit::entered);
+      if (!d.m.valid(d.s, ref) && entered)
+        return refuse(ErrorCode::task_not_found, place + "the task has no such instance");
+      if (!d.m.valid(d.s, ref)) return refuse(ErrorCode::illegal_event, place + "the task's turn has not come");
       const TaskStatus status = d.s.tasks[d.m.flat(d.s, ref)].status;
       if (status == TaskStatus::not_entered || status == TaskStatus::blocked)
         return refuse(ErrorCode::illegal_event, place + "the task's turn has not come");

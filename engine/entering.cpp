@@ -53,21 +53,21 @@ class Entering {
   }
 
  private:
-  void fault(std::uint16_t task, bool has_task, const char* code, std::string message) {
-    if (entry_.fault) return;
-    entry_.fault = Failure{true, has_task, TaskRef{entry_.event.step, task, 0}, code, std::move(message), {}};
+  void fault(const char* code, std::string message) {
+    if (!entry_.fault)
+      entry_.fault = Failure{true, false, TaskRef{entry_.event.step, 0, 0}, code, std::move(message), {}};
   }
 
   void fan_out() {
     const auto source = context_.find(step_.for_each);
     if (!source || JsonValue{*source}.kind() != JsonKind::array)
-      return fault(0, false, kUnresolved, "`" + step_.for_each + "` is no array");
+      return fault(kUnresolved, "`" + step_.for_each + "` is no array");
     const auto list = elements(JsonValue{*source});
     if (list.size() > limits::kTasksPerStepMax || list.size() * step_.tasks.size() > limits::kTasksMax)
-      return fault(0, false, "dta.too_many_instances",
-                   "`" + step_.for_each + "` has " + std::to_string(list.size()) + " elements; at most " +
-                       std::to_string(limits::kTasksPerStepMax) + " instances and " +
-                       std::to_string(limits::kTasksMax) + " tasks are allowed in one step");
+      return fault("dta.too_many_instances", "`" + step_.for_each + "` has " + std::to_string(list.size()) +
+                                                 " elements; at most " + std::to_string(limits::kTasksPerStepMax) +
+                                                 " instances and " + std::to_string(limits::kTasksMax) +
+                                                 " tasks are allowed in one step");
     entry_.event.instances = static_cast<std::uint32_t>(list.size());
     for (std::uint32_t i = 0; i < list.size() && !entry_.fault; ++i) tasks(i, list[i].raw);
   }
@@ -99,8 +99,7 @@ class Entering {
     }
   }
   void fault_of(const TaskRef& ref, std::string message) {
-    fault(ref.task, true, kUnresolved, std::move(message));
-    entry_.fault->task.instance = 0;  // of a step that is not entered no instance exists
+    if (!entry_.fault) entry_.fault = Failure{true, true, ref, kUnresolved, std::move(message), {}};
   }
   void input(const TaskRef& ref, std::string json) {
     entry_.event.inputs.push_back(ResolvedInput{ref.task, ref.instance, {}});
@@ -118,11 +117,11 @@ class Entering {
     if (until)
       entry_.event.wait = Duration{std::max<std::int64_t>(0, until->ms - d_.now.ms)};
     else if (!wait.until_pointer.empty())
-      fault(0, false, kUnresolved, "`" + wait.until_pointer + "` is no time");
+      fault(kUnresolved, "`" + wait.until_pointer + "` is no time");
   }
   void set(std::optional<Duration>& out, std::optional<Duration> found) {
     out = found;
-    if (!found) fault(0, false, kUnresolved, "a deadline or wait that is read from data is no length of time");
+    if (!found) fault(kUnresolved, "a deadline or wait that is read from data is no length of time");
   }
 
  public:

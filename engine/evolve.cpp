@@ -231,7 +231,7 @@ class Apply : private Settler {
         if (e.resolution == IncidentResolution::retry) undo_again(incident.task);
         return;
       case IncidentKind::pivot_unknown:
-        return pivot_resolved(incident, e.resolution);
+        return pivot_resolved(incident, e);
       case IncidentKind::step_failed:
         if (e.resolution == IncidentResolution::retry) step_again(incident.task.step);
         return;
@@ -341,15 +341,16 @@ class Apply : private Settler {
     t.undo_since = t.undo_at = at_;
   }
 
-  void pivot_resolved(const Incident& incident, IncidentResolution resolution) {
+  void pivot_resolved(const Incident& incident, const IncidentResolved& e) {
     TaskState& t = task(incident.task);
     if (t.status != TaskStatus::held) return;  // the transaction has ended
-    if (resolution == IncidentResolution::retry) {
+    if (e.resolution == IncidentResolution::retry) {
       t.status = TaskStatus::ready;
       t.since = t.at = at_;
     } else {
-      settle(incident.task, resolution == IncidentResolution::force_done ? TaskBit::done : TaskBit::failed,
-             incident.code, incident.message);
+      const bool done = e.resolution == IncidentResolution::force_done;
+      settle(incident.task, done ? TaskBit::done : TaskBit::failed, incident.code,
+             e.reason.empty() ? "a person said that it was not done" : e.reason, t.details);
     }
   }
 

@@ -120,14 +120,31 @@ void Settler::ready_undos() {
   }
 }
 
+// Everything that comes after the task, however far, is clean. What was undone was so only when all behind it was.
+bool Settler::clean_behind(const StepView& step, std::size_t slot) {
+  if (step.rules(slot).before.empty()) return true;
+  std::vector<std::size_t> open{slot};
+  std::vector<bool> seen(step.block().tasks);
+  while (!open.empty()) {
+    const std::size_t at = open.back();
+    open.pop_back();
+    for (const std::size_t task : step.rules(at).before) {
+      const std::size_t later = step.beside(slot, task);
+      if (!step.clean(later)) return false;
+      if (seen[task] || step.undone(later)) continue;
+      seen[task] = true;
+      open.push_back(later);
+    }
+  }
+  return true;
+}
+
 void Settler::ready_undos_of(std::size_t index, bool counted_too) {
   const StepView step(m_, s_, index);
   for (std::size_t slot = 0; slot < step.size(); ++slot) {
     if (!step.happened(slot) || (!counted_too && step.has(TaskBit::counted, slot))) continue;
     if (!step.rules(slot).undo || step.task(slot).undo_status != UndoStatus::idle) continue;
-    const auto& later = step.rules(slot).before;
-    if (!std::all_of(later.begin(), later.end(), [&](std::size_t t) { return step.clean(step.beside(slot, t)); }))
-      continue;
+    if (!clean_behind(step, slot)) continue;
     set(TaskBit::undo_due, step.ref(slot));
     TaskState& t = s_.tasks[step.block().first_task + slot];
     t.undo_status = UndoStatus::ready;

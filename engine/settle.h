@@ -42,6 +42,7 @@ class Settler {
 
  private:
   void withdraw_followers(const TaskRef& ref);
+  static bool clean_behind(const StepView& step, std::size_t slot);
   void ready_undos_of(std::size_t step, bool counted_too);
 
   const Machine& m_;

@@ -229,7 +229,7 @@ class CoreDepth : public Depth {
             ref.task = static_cast<std::uint16_t>(i);
             found = true;
           }
-      if (!found) return refuse(ErrorCode::illegal_event, "");
+      if (!found) return refuse(ErrorCode::task_not_found, "");
       engine::Outcome outcome;
       if (const auto* done = std::get_if<server::CompletedResult>(&r.result))
         outcome = engine::Completed{done->output, done->found};
