@@ -40,6 +40,21 @@ Error as_error(std::vector<Fault> faults) {
 
 }  // namespace
 
+bool Child::operator==(const Child& other) const {
+  if (definition != other.definition || version != other.version || !in_place != !other.in_place) return false;
+  return !in_place || (in_place->steps == other.in_place->steps && in_place->output == other.in_place->output);
+}
+
+DefinitionPtr find_in_place(const DefinitionPtr& definition, std::string_view name) {
+  if (definition->name == name) return definition;
+  if (!name.starts_with(definition->name + "/")) return nullptr;
+  for (const Step& step : definition->steps)
+    for (const Task& task : step.tasks)
+      if (task.child && task.child->in_place)
+        if (DefinitionPtr found = find_in_place(task.child->in_place, name)) return found;
+  return nullptr;
+}
+
 Result<DefinitionPtr> parse_definition(std::string_view text) {
   if (text.size() > limits::kDefinitionBytesMax)
     return refuse(ErrorCode::too_large, fmt::format("the definition has {} bytes; at most {} are allowed", text.size(),
