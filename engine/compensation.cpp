@@ -52,8 +52,8 @@ std::vector<NotUndone> not_undone(const Decider& d, NotUndoneReason reason) {
       // At a termination a lease that is still open may have acted, so may an earlier attempt that ended unknown, and
       // what is outside.
       const bool may_have =
-          !step.has(TaskBit::settled, slot) &&
-          (step.has(TaskBit::maybe, slot) || t.status == TaskStatus::leased || t.status == TaskStatus::outside);
+          !step.has(TaskBit::settled, slot) && (step.has(TaskBit::maybe, slot) || t.status == TaskStatus::leased ||
+                                                t.status == TaskStatus::outside || t.status == TaskStatus::child);
       if (t.left_behind) list.push_back(NotUndone{step.ref(slot), NotUndoneReason::in_child});
       if (!step.happened(slot) && !may_have) continue;
       if (step.undone(slot) || (!everything && step.has(TaskBit::counted, slot))) continue;

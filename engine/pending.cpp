@@ -127,6 +127,16 @@ std::vector<std::string> describe(const Machine& m, const State& s, const Pendin
   return lines;
 }
 
+std::vector<TaskRef> begun_children(const Machine& m, const State& s) {
+  std::vector<TaskRef> begun;
+  for (std::size_t index = 0; index < m.definition().steps.size(); ++index) {
+    const StepView step(m, s, index);
+    for (std::size_t slot = 0; slot < step.size(); ++slot)
+      if (step.rules(slot).child && step.has(TaskBit::requested, slot)) begun.push_back(step.ref(slot));
+  }
+  return begun;
+}
+
 std::string child_id(const Machine& m, const State& s, const TaskRef& task) {
   return s.id + "/" + m.step(task.step).name + "/" + m.task(task).name + "/" + std::to_string(task.instance) + "/" +
          std::to_string(s.tasks[m.flat(s, task)].generation);

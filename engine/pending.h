@@ -41,6 +41,9 @@ Pending pending(const Machine& machine, const State& state, const std::vector<Be
 std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending,
                                   const Settings* settings = nullptr);
 
+// Tasks of which a child may have begun, in order.
+std::vector<TaskRef> begun_children(const Machine& machine, const State& state);
+
 // The id of a task's child transaction: parent/step/task/instance/generation.
 std::string child_id(const Machine& machine, const State& state, const TaskRef& task);
 

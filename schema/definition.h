@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -216,6 +217,11 @@ DefinitionPtr find_in_place(const DefinitionPtr& definition, std::string_view na
 // Checks and compiles. Error invalid_definition with every fault and its pointer; malformed_json and too_large as
 // json.h.
 Result<DefinitionPtr> parse_definition(std::string_view text);
+
+// Refused, invalid_definition: by way of its children the definition would come back to itself. `published` finds a
+// definition by name and version (0: the newest), or nothing.
+Status check_ancestry(const Definition& definition,
+                      const std::function<const Definition*(const std::string&, std::uint32_t)>& published);
 
 // What is legal but worth a word: tasks without undo before others that may fail, states that cannot be reached, ...
 std::vector<Fault> warnings(const Definition& definition);

@@ -55,6 +55,31 @@ DefinitionPtr find_in_place(const DefinitionPtr& definition, std::string_view na
   return nullptr;
 }
 
+Status check_ancestry(const Definition& definition,
+                      const std::function<const Definition*(const std::string&, std::uint32_t)>& published) {
+  std::unordered_set<std::string> seen;
+  std::vector<const Definition*> open{&definition};
+  while (!open.empty()) {
+    const Definition& next = *open.back();
+    open.pop_back();
+    for (const Step& step : next.steps)
+      for (const Task& task : step.tasks) {
+        if (!task.child) continue;
+        if (task.child->in_place) {
+          open.push_back(task.child->in_place.get());
+          continue;
+        }
+        if (task.child->definition == definition.name)
+          return refuse(ErrorCode::invalid_definition,
+                        fmt::format("the definition would be its own ancestor: {} starts it as {}", shown(next.name),
+                                    shown(step.name + "/" + task.name)));
+        const Definition* found = published(task.child->definition, task.child->version.value_or(0));
+        if (found != nullptr && seen.insert(task.child->definition).second) open.push_back(found);
+      }
+  }
+  return {};
+}
+
 Result<DefinitionPtr> parse_definition(std::string_view text) {
   if (text.size() > limits::kDefinitionBytesMax)
     return refuse(ErrorCode::too_large, fmt::format("the definition has {} bytes; at most {} are allowed", text.size(),

@@ -150,7 +150,6 @@ class Partition {
   void tend(Entry& entry, Time now);
   void serve(Entry& parent, const engine::ChildWish& wish, Time now);
   void command(Entry& entry, const engine::Command& command, Time now);  // refused: nothing happens
-  schema::Status check_ancestry(const schema::Definition& definition) const;
 
   // partition_effects.cpp: what waits for durability, and who waits for an outcome.
   void after(schema::Position position, std::function<void(const Error*)> effect);

@@ -3,7 +3,6 @@
 // is a command that changes nothing when it is given twice, so that it does not matter where a crash came in between.
 // Partition's thread.
 #include <algorithm>
-#include <set>
 
 #include "server/partition_turn.h"
 
@@ -22,8 +21,7 @@ std::string id_of_parent(const std::string& child) {
   return child.substr(0, end);
 }
 
-engine::Failed failed(std::string code, std::string message,
-                      schema::Effect effect = schema::Effect::none) {
+engine::Failed failed(std::string code, std::string message, schema::Effect effect = schema::Effect::none) {
   return {std::move(code), std::move(message), {}, false, effect};
 }
 
@@ -72,12 +70,12 @@ void Partition::tend(Entry& entry, Time now) {
   if (!entry.machine->has_children()) return;
   for (const engine::ChildWish& wish : pending(entry).children) serve(entry, wish, now);
   if (entry.state.phase != engine::Phase::terminated) return;
-  const std::string prefix = entry.state.id + "/";
-  std::vector<TransactionNumber> orphans;
-  for (const auto& [id, number] : ids_)
-    if (id.starts_with(prefix) && !entries_.at(number)->state.ended()) orphans.push_back(number);
-  for (const TransactionNumber number : orphans)
-    command(*entries_.at(number), engine::Terminate{"its parent was terminated", {}}, now);
+  // Open transactions are always in memory.
+  for (const TaskRef& ref : engine::begun_children(*entry.machine, entry.state)) {
+    const auto known = ids_.find(engine::child_id(*entry.machine, entry.state, ref));
+    if (known == ids_.end() || entries_.at(known->second)->state.ended()) continue;
+    command(*entries_.at(known->second), engine::Terminate{"its parent was terminated", {}}, now);
+  }
 }
 
 void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
@@ -126,38 +124,13 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
     case engine::Phase::compensated:
       return tell(failure_of(s), false, !s.not_undone.empty());
     case engine::Phase::terminated:
-      return tell(failed("dta.terminated", "the child transaction was terminated",
-                         schema::Effect::unknown), false, false);
+      return tell(failed("dta.terminated", "the child transaction was terminated", schema::Effect::unknown), false,
+                  false);
     default:
       // Refused once the child has passed its pivot: then its end is waited for.
       if (kind == engine::ChildWish::Kind::stop && s.phase == engine::Phase::running && !s.cancel)
         command(child, engine::Cancel{"its parent stopped it", {}}, now);
   }
-}
-
-// A definition that comes back to itself would never end.
-Status Partition::check_ancestry(const Definition& definition) const {
-  std::set<std::string> seen;
-  std::vector<const Definition*> open{&definition};
-  while (!open.empty()) {
-    const Definition& next = *open.back();
-    open.pop_back();
-    for (const Step& step : next.steps)
-      for (const Task& task : step.tasks) {
-        if (!task.child) continue;
-        if (task.child->in_place) {
-          open.push_back(task.child->in_place.get());
-          continue;
-        }
-        if (task.child->definition == definition.name)
-          return refuse(ErrorCode::invalid_definition, "the definition would be its own ancestor: '" + next.name +
-                                                           "' starts it as " + step.name + "/" + task.name);
-        const Published* published = definitions_.find(task.child->definition, task.child->version.value_or(0));
-        if (published != nullptr && seen.insert(task.child->definition).second)
-          open.push_back(&published->machine->definition());
-      }
-  }
-  return {};
 }
 
 }  // namespace dta::server

@@ -29,7 +29,11 @@ void Partition::on(PublishRequest& request, Time now) {
     return answer<PublishReply>(reserved.position, std::move(request.reply),
                                 PublishReply{definition.name, definition.version, definition.digest, false});
   }
-  if (const Status status = check_ancestry(definition); !status)
+  const auto published = [this](const std::string& name, std::uint32_t version) {
+    const Published* found = definitions_.find(name, version);
+    return found == nullptr ? nullptr : &found->machine->definition();
+  };
+  if (const Status status = check_ancestry(definition, published); !status)
     return answer<PublishReply>(reserved.position, std::move(request.reply), tl::unexpected<Error>(status.error()));
   if (!reserved.number) {
     reserved.number = last_number_ = last_number_.next();

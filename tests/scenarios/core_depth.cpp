@@ -50,6 +50,14 @@ class CoreDepth : public Depth {
     if (known != versions.end() && known->second->definition().digest != definition->digest)
       return refuse(ErrorCode::definition_conflict, "");
     const bool created = known == versions.end();
+    const auto published = [this](const std::string& name, std::uint32_t version) -> const Definition* {
+      const auto named = definitions_.find(name);
+      if (named == definitions_.end() || named->second.empty()) return nullptr;
+      const auto it = version == 0 ? std::prev(named->second.end()) : named->second.find(version);
+      return it == named->second.end() ? nullptr : &it->second->definition();
+    };
+    if (const Status status = check_ancestry(*definition, published); created && !status)
+      return tl::unexpected<Error>(status.error());
     if (created) versions[definition->version] = std::make_shared<const engine::Machine>(definition);
     return server::PublishReply{definition->name, definition->version, definition->digest, created};
   }
@@ -62,7 +70,7 @@ class CoreDepth : public Depth {
       return summary(*held, false);
     }
     const auto named = definitions_.find(request.definition);
-    if (named == definitions_.end()) return refuse(ErrorCode::definition_not_found, "");
+    if (named == definitions_.end() || named->second.empty()) return refuse(ErrorCode::definition_not_found, "");
     const auto version = request.version ? named->second.find(*request.version) : std::prev(named->second.end());
     if (version == named->second.end()) return refuse(ErrorCode::definition_not_found, "");
     Held& held =
@@ -351,9 +359,11 @@ class CoreDepth : public Depth {
         for (const engine::ChildWish& wish : engine::pending(*held.machine, held.state, held.beats).children)
           changed = serve(held, wish, now) || changed;
         if (held.state.phase != engine::Phase::terminated) continue;
-        for (std::size_t k = 0; k < held_.size(); ++k)
-          if (held_[k]->state.id.starts_with(held.state.id + "/") && !held_[k]->state.ended())
-            changed = run(*held_[k], engine::Terminate{"its parent was terminated", {}}, now).has_value();
+        for (const TaskRef& ref : engine::begun_children(*held.machine, held.state)) {
+          Held* child = find(engine::child_id(*held.machine, held.state, ref));
+          if (child != nullptr && !child->state.ended())
+            changed = run(*child, engine::Terminate{"its parent was terminated", {}}, now).has_value();
+        }
       }
     }
   }
