@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "dta/barrier.h"
@@ -23,6 +24,8 @@ struct DatabaseKind {
   // Null when there is no such database here; `why_not` says it in a sentence.
   std::unique_ptr<TestDatabase> (*open)();
   const char* why_not;
+
+  friend void PrintTo(const DatabaseKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 inline constexpr const char* kDo = "t/s/a/0/1/do/1";
