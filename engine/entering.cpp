@@ -174,6 +174,11 @@ void ready_blocked(Decider& d, const StepView& step, std::size_t slot) {
   const bool spread = !step.rules().for_each.empty();
   Context context(d);
   context.inside(step.index(), ref.instance, spread ? d.bytes(t.input) : std::string_view());
+  // It was handed out before a person had its step tried again: its context is fixed.
+  if (step.has(TaskBit::requested, slot)) {
+    d.emit(TaskReady{ref, {}, {}});
+    return;
+  }
   if (task.when && !context.holds(*task.when)) {
     d.emit(TaskSkipped{ref});
     return;

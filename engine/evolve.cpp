@@ -231,6 +231,7 @@ class Apply : private Settler {
     s_.reason = e.reason;
     s_.who = e.who;
     s_.not_undone = e.not_undone;
+    s_.cancel.reset();
     end(Phase::terminated);
     settle_everything();
   }
@@ -361,7 +362,11 @@ class Apply : private Settler {
   void pivot_resolved(const Incident& incident, const IncidentResolved& e) {
     TaskState& t = task(incident.task);
     if (t.status != TaskStatus::held) return;  // the transaction has ended
-    if (e.resolution == IncidentResolution::retry) {
+    if (e.resolution == IncidentResolution::retry && m_.task(incident.task).child) {
+      ++t.generation;  // the child that ended stays as it is; another one is begun
+      t.stopping = false;
+      t.status = TaskStatus::child;
+    } else if (e.resolution == IncidentResolution::retry) {
       t.status = TaskStatus::ready;
       t.since = t.at = at_;
     } else {
@@ -381,11 +386,15 @@ class Apply : private Settler {
       const TaskRef ref = step.ref(slot);
       if (!step.has(TaskBit::settled, slot) || step.has(TaskBit::done, slot) || step.has(TaskBit::skipped, slot))
         continue;
-      for (std::size_t plane = 0; plane < kTaskBits; ++plane)
-        s_.bits.reset(step.block().bit(static_cast<TaskBit>(plane), slot));
+      // The outcome counts all attempts: that one was handed out, or ended unknown, stays.
+      for (const TaskBit b : {TaskBit::failed, TaskBit::unknown, TaskBit::withdrawn, TaskBit::settled})
+        s_.bits.reset(step.block().bit(b, slot));
       TaskState& t = task(ref);
       t.attempt = 0;
       t.undo_status = UndoStatus::idle;
+      // What a child did it has undone itself: asked again, it is another one.
+      if (step.rules(slot).child) ++t.generation;
+      t.stopping = false;
       if (step.rules(slot).after.empty())
         make_ready(ref);
       else

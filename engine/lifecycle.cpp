@@ -207,7 +207,7 @@ struct RowOf {
   Masks operator()(const TaskReady& e) const {
     Row row(machine, state);
     row.open().needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating);
-    return row.forbids(TaskBit::settled, e.task).forbids(TaskBit::requested, e.task).take();
+    return row.forbids(TaskBit::settled, e.task).take();
   }
   Masks operator()(const TaskSkipped& e) const {
     Row row(machine, state);

@@ -28,9 +28,11 @@ Machine::Machine(schema::DefinitionPtr definition) : definition_(std::move(defin
     has_children_ = has_children_ || std::any_of(step.tasks.begin(), step.tasks.end(),
                                                  [](const schema::Task& task) { return task.child.has_value(); });
   }
+  // Past a pivot a person may say that a join is met, whatever its tasks came to.
+  const bool forced = std::any_of(d.steps.begin(), d.steps.end(), [](const schema::Step& step) { return step.pivot; });
   for (const schema::Step& step : d.steps)
     leaves_.push_back(
-        step.need.kind != schema::Need::Kind::all ||
+        forced || step.need.kind != schema::Need::Kind::all ||
         std::any_of(step.tasks.begin(), step.tasks.end(), [](const schema::Task& task) { return task.optional; }));
 }
 

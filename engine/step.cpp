@@ -244,7 +244,10 @@ void begin_steps(Decider& d) {
 }
 
 void force_step(Decider& d, std::size_t index) {
-  const Route route{GoKind::follow, 0, kNoChoice};
+  Context context(d);
+  context.suppose_met(index);
+  Route route = choose(context, d.m.step(index).next, GoKind::follow);
+  if (route.kind == GoKind::compensate) route = {GoKind::follow, 0, kNoChoice};  // a person has said otherwise
   d.emit(StepMet{short_of(index), route});
   take(d, route);
 }

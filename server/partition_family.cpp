@@ -90,6 +90,7 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
   auto found = find(id);
   if (!found) {
     if (found.error().code != ErrorCode::transaction_not_found) return;  // told when the log can be read again
+    if (parent.state.paused) return;                                     // begun when it is resumed
     const Child& child = *parent.machine->task(wish.task).child;
     const Published* published = definitions_.find(child.definition, child.version.value_or(0));
     if (published == nullptr)
@@ -107,6 +108,7 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
   Entry& child = **found;
   const engine::State& s = child.state;
   if (undo) {
+    if (s.phase == engine::Phase::completed && parent.state.paused) return;
     if (s.phase == engine::Phase::completed)
       return command(child, engine::UndoChild{parent.state.reason.empty() ? "its parent" : parent.state.reason}, now);
     if (s.phase == engine::Phase::compensated) return tell(engine::Completed{}, !s.not_undone.empty(), false);

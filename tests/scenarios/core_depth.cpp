@@ -75,8 +75,9 @@ class CoreDepth : public Depth {
     if (version == named->second.end()) return refuse(ErrorCode::definition_not_found, "");
     Held& held =
         begin(version->second, {request.id, request.input, request.attributes, request.headers, request.digest}, now);
+    const server::TransactionSummary answer = summary(held, true);
     tend(now);
-    return summary(held, true);
+    return answer;
   }
 
   Result<server::LeaseReply> lease(server::Poll poll, Time now) override {
@@ -338,8 +339,9 @@ class CoreDepth : public Depth {
     const auto decision = run(*held, command, now);
     if (!decision) return tl::unexpected<Error>(decision.error());
     if (!request.request_id.empty()) held->request_ids[request.request_id] = content;
+    const server::TransactionSummary answer = summary(*held, false);
     tend(now);
-    return summary(*held, false);
+    return answer;
   }
 
   Held& begin(const engine::MachinePtr& machine, const engine::Start& command, Time now) {
@@ -381,6 +383,7 @@ class CoreDepth : public Depth {
     };
     const std::string id = engine::child_id(*parent.machine, parent.state, wish.task);
     const Held* found = find(id);
+    if (found == nullptr && parent.state.paused) return false;
     if (found == nullptr) {
       const Child& child = *parent.machine->task(wish.task).child;
       engine::MachinePtr machine;
@@ -399,6 +402,7 @@ class CoreDepth : public Depth {
     }
     Held& child = *find(id);
     const engine::State& s = child.state;
+    if (undo && s.phase == engine::Phase::completed && parent.state.paused) return false;
     if (undo && s.phase == engine::Phase::completed)
       return run(child, engine::UndoChild{parent.state.reason.empty() ? "its parent" : parent.state.reason}, now)
           .has_value();
