@@ -1,109 +1,82 @@
-// dta_simulation: one seed is one history of the real partition in a world of faults.
+// dta_simulation: one seed is one history of the real partition in a world of faults, over random definitions.
 //
-//   dta_simulation --seeds N [--from SEED] [--log memory|leveldb] [--stride K] [--first-failure]
-//                                                seeds SEED, SEED+K, ...; the first failing one ends it if asked
-//   dta_simulation --shrink SEED [--log ...]       the shortest history of that seed that still fails, as a list
-//   dta_simulation --tell SEED [--log ...]         the whole history of that seed
+//   dta_simulation --seeds N [--from SEED] [--log memory|leveldb] [--jobs N] [--first-failure] [--no-shrink]
+//   dta_simulation --shrink SEED [--log ...]     the shortest history of that seed that still fails: a scenario, a list
+//   dta_simulation --tell SEED [--log ...]       the whole history of that seed
+//   dta_simulation --definitions SEED            the definitions that the seed draws
+//   dta_simulation --definition FILE ...         histories of this one instead
 //
-// Prints "failing SEED: why" for each failing seed, "event KIND N", "transition PHASE KIND N" and "end PHASE N" for
-// what was covered, and as its last line "seeds N, failures M". A broken assertion ends the process; "died at SEED"
-// says where.
+// Prints what was covered, "failing SEED: why" for each failing seed, the shortest histories of the first ones, and as
+// its last line "seeds N, failures M"; the exit code is 1 when M is not 0.
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstring>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <thread>
 
-#include "tests/simulation/world.h"
+#include "schema/assert.h"
+#include "simulation/seeds.h"
+#include "tests/model/random_definition.h"
+#include "tests/simulation/lossy_leveldb.h"
 
 namespace dta::simulation {
 namespace {
 
-volatile std::uint64_t running_seed = 0;
+constexpr std::size_t kFailuresNamed = 20, kFailuresShrunk = 3;
 
-extern "C" void tell_seed(int) {
-  char text[64];
-  std::uint64_t seed = running_seed;
-  char digits[24];
-  int n = 0;
-  do digits[n++] = static_cast<char>('0' + seed % 10);
-  while ((seed /= 10) != 0);
-  std::size_t size = 0;
-  std::memcpy(text, "died at ", 8);
-  for (size = 8; n > 0;) text[size++] = digits[--n];
-  text[size++] = '\n';
-  static_cast<void>(!::write(STDOUT_FILENO, text, size));
-  ::_exit(3);
+Plan make_random_plan(std::uint64_t seed, bool leveldb) {
+  model::Chance chance(seed * 2 + (leveldb ? 1 : 0));
+  std::vector<schema::DefinitionPtr> definitions;
+  const auto add = [&](const std::string& text) {
+    auto definition = schema::parse_definition(text);
+    DTA_ASSERT(definition.has_value());
+    definitions.push_back(std::move(*definition));
+  };
+  const std::size_t with_steps = 1 + chance.below(2);
+  for (std::size_t i = 0; i < with_steps; ++i) add(model::random_steps(chance, "steps" + std::to_string(i)));
+  add(model::random_table(chance, "table"));
+  std::vector<std::size_t> transactions;
+  for (std::size_t i = 0; i < 5; ++i) transactions.push_back(i % with_steps);
+  for (std::size_t i = 0; i < 2; ++i) transactions.push_back(with_steps);
+  Chance rest(chance.draw());
+  return make_plan(seed, std::move(definitions), std::move(transactions), rest);
 }
 
-std::vector<std::string> run(const Plan& plan, Coverage& coverage, bool tell) {
-  static server::Metrics metrics;
-  World world(plan, metrics, coverage, tell);
-  world.run();
-  return world.failures();
-}
-
-int run_many(std::uint64_t from, std::uint64_t count, std::uint64_t stride, bool leveldb, bool to_first_failure) {
-  Coverage coverage;
-  std::uint64_t failures = 0;
-  for (std::uint64_t i = 0; i < count && !(to_first_failure && failures > 0); ++i) {
-    running_seed = from + i * stride;
-    const auto found = run(make_plan(running_seed, leveldb), coverage, false);
-    if (!found.empty()) {
-      ++failures;
-      fmt::print("failing {}: {}\n", std::uint64_t{running_seed}, found.front());
-    }
-    if ((i + 1) % 1000 == 0) fmt::print("progress {}\n", i + 1);
-    if (!found.empty() || (i + 1) % 1000 == 0) std::fflush(stdout);
+bool show_shortest(const Simulator& simulator, std::uint64_t seed, const std::string& log) {
+  const auto shortest = shortest_history(simulator, simulator.make_plan(seed));
+  if (!shortest) {
+    fmt::print("seed {} does not fail\n", seed);
+    return false;
   }
-  for (const auto& [kind, times] : coverage.events) fmt::print("event {} {}\n", kind, times);
-  for (const auto& [transition, times] : coverage.transitions) fmt::print("transition {} {}\n", transition, times);
-  for (const auto& [phase, times] : coverage.ends) fmt::print("end {} {}\n", phase, times);
-  fmt::print("seeds {}, failures {}\n", count, failures);
-  return failures == 0 ? 0 : 1;
+  fmt::print("seed {}: {} of {} moves are enough; rerun: dta_simulation --shrink {} --log {}\n", seed,
+             shortest->plan.moves.size(), shortest->moves_before, seed, log);
+  fmt::print("\n# What its log tells, as a scenario:\n{}\n# And every move, faults too:\n", shortest->scenario);
+  tell(simulator, shortest->plan);
+  return true;
 }
 
-// In a process of its own, so that a broken assertion is a failure like any other.
-bool fails(const Plan& plan) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    static_cast<void>(!::freopen("/dev/null", "w", stdout));
-    static_cast<void>(!::freopen("/dev/null", "w", stderr));
-    Coverage coverage;
-    ::_exit(run(plan, coverage, false).empty() ? 0 : 1);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-}
-
-// Takes parts of the history out, halves first, single moves last, as long as it still fails.
-Plan shrink(Plan plan) {
-  for (std::size_t part = plan.moves.size() / 2; part > 0;) {
-    bool shorter = false;
-    for (std::size_t at = 0; at < plan.moves.size();) {
-      Plan less = plan;
-      const std::size_t end = std::min(at + part, less.moves.size());
-      less.moves.erase(less.moves.begin() + static_cast<std::ptrdiff_t>(at),
-                       less.moves.begin() + static_cast<std::ptrdiff_t>(end));
-      if (fails(less)) {
-        plan = std::move(less);
-        shorter = true;
-      } else {
-        at += part;
-      }
-    }
-    if (part > 1 || !shorter) part /= 2;
-  }
-  return plan;
-}
-
-int tell(const Plan& plan) {
-  Coverage coverage;
-  running_seed = plan.seed;
-  return run(plan, coverage, true).empty() ? 0 : 1;
+int run(const Simulator& simulator, const Seeds& seeds, const std::string& log, bool shrink) {
+  // For the progress line alone: nothing that is decided here depends on it.
+  const auto began = std::chrono::steady_clock::now();
+  const auto progress = [&](std::uint64_t done, std::uint64_t failures) {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    fmt::print(stderr, "\rsimulate: {} of {} seeds, {} failures, {:.0f} a second ", done, seeds.count, failures,
+               static_cast<double>(done) / seconds);
+  };
+  const Found found = run_seeds(simulator, seeds, progress);
+  fmt::print(stderr, "\n");
+  for (const std::string& line : found.coverage.lines()) fmt::print("{}\n", line);
+  std::size_t named = 0;
+  for (const auto& [seed, why] : found.failing)
+    if (++named <= kFailuresNamed) fmt::print("failing {}: {}\n", seed, why);
+  std::size_t shrunk = 0;
+  for (const auto& [seed, why] : found.failing)
+    if (shrink && ++shrunk <= kFailuresShrunk) show_shortest(simulator, seed, log);
+  fmt::print("seeds {}, failures {}\n", found.ran, found.failing.size());
+  return found.failing.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -112,32 +85,43 @@ int tell(const Plan& plan) {
 int main(int argc, char** argv) {
   using namespace dta::simulation;
   CLI::App app("Runs random histories of the partition in a world of faults.");
-  std::uint64_t seeds = 1000, from = 1, stride = 1, shrink_seed = 0, tell_seed_of = 0;
-  std::string log = "memory";
-  bool first_failure = false;
-  app.add_option("--seeds", seeds);
-  app.add_option("--from", from);
-  app.add_option("--stride", stride);
-  app.add_flag("--first-failure", first_failure, "stop there");
+  Seeds seeds;
+  seeds.jobs = std::max(1u, std::thread::hardware_concurrency());
+  std::uint64_t seed = 0;
+  std::string log = "memory", file;
+  bool no_shrink = false;
+  app.add_option("--seeds", seeds.count);
+  app.add_option("--from", seeds.from);
+  app.add_option("--jobs", seeds.jobs);
+  app.add_flag("--first-failure", seeds.to_first_failure, "stop there");
+  app.add_flag("--no-shrink", no_shrink);
   app.add_option("--log", log)->check(CLI::IsMember({"memory", "leveldb"}));
-  const auto* shrinks = app.add_option("--shrink", shrink_seed);
-  const auto* tells = app.add_option("--tell", tell_seed_of);
+  const auto* shrinks = app.add_option("--shrink", seed);
+  const auto* tells = app.add_option("--tell", seed);
+  const auto* definitions = app.add_option("--definitions", seed);
+  app.add_option("--definition", file)->check(CLI::ExistingFile);
   CLI11_PARSE(app, argc, argv);
   const bool leveldb = log == "leveldb";
-  if (*shrinks) {
-    const Plan whole = make_plan(shrink_seed, leveldb);
-    if (!fails(whole)) {
-      fmt::print("seed {} does not fail\n", shrink_seed);
-      return 0;
+  dta::schema::DefinitionPtr given;
+  if (!file.empty()) {
+    std::ifstream in(file);
+    auto parsed = dta::schema::parse_definition(std::string(std::istreambuf_iterator<char>(in), {}));
+    if (!parsed) {
+      fmt::print(stderr, "{}: {}\n", file, parsed.error().message);
+      for (const auto& fault : parsed.error().faults) fmt::print(stderr, "  {}: {}\n", fault.pointer, fault.message);
+      return 2;
     }
-    const Plan shortest = shrink(whole);
-    fmt::print("seed {}: {} of {} moves are enough; rerun: dta_simulation --shrink {} --log {}\n", shrink_seed,
-               shortest.moves.size(), whole.moves.size(), shrink_seed, log);
-    std::fflush(stdout);
-    return tell(shortest);
+    given = *parsed;
   }
-  ::signal(SIGABRT, tell_seed);
-  ::signal(SIGSEGV, tell_seed);
-  if (*tells) return tell(make_plan(tell_seed_of, leveldb));
-  return run_many(from, seeds, stride, leveldb, first_failure);
+  const Simulator simulator{
+      [&](std::uint64_t s) { return given ? make_plan(s, given, "") : make_random_plan(s, leveldb); },
+      leveldb ? make_lossy_leveldb : make_memory_disk,
+      {}};
+  if (*definitions) {
+    for (const auto& definition : simulator.make_plan(seed).definitions) fmt::print("{}\n", definition->text);
+    return 0;
+  }
+  if (*shrinks) return show_shortest(simulator, seed, log) ? 1 : 0;
+  if (*tells) return tell(simulator, simulator.make_plan(seed)) ? 1 : 0;
+  return run(simulator, seeds, log, !no_shrink);
 }

@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "schema/definition.h"
+#include "simulation/chance.h"
+
 namespace dta::simulation {
 
 enum class Move : std::uint8_t {
@@ -14,6 +17,12 @@ enum class Move : std::uint8_t {
   cancel,       // a caller cancels
   append,       // a caller appends table events
   look,         // a caller reads the state
+  signal,       // somebody sends a signal, awaited or not
+  take_part,    // a participant does an external task, or reports it, once more perhaps
+  pause,        // a person lets nothing be handed out
+  resume,       // or again
+  terminate,    // a person stops it at once
+  resolve,      // a person decides about an incident, sometimes with a word that does not fit
   poll,         // a worker asks for work
   work,         // a worker does what it holds, or says no
   report,       // a worker sends results
@@ -42,14 +51,19 @@ struct PlannedMove {
 
 struct Plan {
   std::uint64_t seed = 0;
-  bool leveldb = false;
   std::int64_t grace_ms = 0;
   std::size_t closed_cache = 0;
-  std::vector<std::string> definitions;  // the last is a table
+  std::vector<schema::DefinitionPtr> definitions;
+  std::vector<std::size_t> transactions;  // by number: which definition each follows
+  std::string input;                      // raw JSON for all of them; empty: drawn from what the definition reads
   std::vector<PlannedMove> moves;
 };
 
-Plan make_plan(std::uint64_t seed, bool leveldb);
+// A history of a definition as it was given.
+Plan make_plan(std::uint64_t seed, const schema::DefinitionPtr& definition, const std::string& input);
+// A history of several definitions; `transactions` says which each of them follows. The rest is drawn.
+Plan make_plan(std::uint64_t seed, std::vector<schema::DefinitionPtr> definitions,
+               std::vector<std::size_t> transactions, Chance& chance);
 std::string_view name(Move move);
 
 }  // namespace dta::simulation

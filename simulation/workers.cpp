@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "tests/model/random_definition.h"
-#include "tests/simulation/world.h"
+#include "simulation/chance.h"
+#include "simulation/world.h"
 
 namespace dta::simulation {
 
@@ -13,16 +13,14 @@ using namespace schema;
 
 namespace {
 
-server::TaskResult completed(const server::HandOut& task, std::string output, bool found) {
-  return {task.token, server::CompletedResult{std::move(output), found}};
+constexpr std::size_t kQueuesInOnePoll = 64;
+
+server::FailedResult failed(std::string code, bool retryable, Effect effect) {
+  return {std::move(code), "it said no", "", retryable, effect};
 }
 
-server::TaskResult failed(const server::HandOut& task, const char* code, bool retryable, Effect effect) {
-  return {task.token, server::FailedResult{code, "it said no", "", retryable, effect}};
-}
-
-server::TaskResult released(const server::HandOut& task, std::uint32_t mood) {
-  return {task.token, server::ReleasedResult{Duration{mood % 2 == 0 ? 0 : 1000}}};
+server::ReleasedResult released(std::uint32_t mood) {
+  return {Duration{mood % 2 == 0 ? 0 : 1000}};
 }
 
 // The key of the action that an undo belongs to.
@@ -41,12 +39,15 @@ std::string said(const server::TaskResult& result) {
 
 server::Poll World::poll_of(Worker& worker, std::uint32_t queues, std::size_t max, Duration wait, bool named) {
   server::Poll poll;
-  for (std::size_t i = 0; i < std::size(model::kQueues); ++i)
-    if ((queues >> (8 + i) & 1) != 0) poll.queues.emplace_back(model::kQueues[i]);
+  const std::size_t first = names_ * kQueuesInOnePoll;  // of very many each poll takes the next
+  for (std::size_t i = 0; i < std::min(queues_.size(), kQueuesInOnePoll); ++i)
+    if ((queues >> (8 + i % 16) & 1) != 0)
+      poll.queues.push_back(queues_[queues_.size() <= kQueuesInOnePoll ? i : (first + i) % queues_.size()]);
   poll.max = max;
   poll.wait = wait;
   poll.worker = worker.name;
-  if (named) poll.poll_id = fmt::format("{}.{}.{}", worker.name, worker.life, ++names_);
+  ++names_;
+  if (named) poll.poll_id = fmt::format("{}.{}.{}", worker.name, worker.life, names_);
   return poll;
 }
 
@@ -77,42 +78,51 @@ void World::receive(Worker& worker, unsigned life, const std::vector<server::Han
 
 void World::work(Worker& worker, Held& held, std::uint32_t mood) {
   if (held.result) return;
-  held.result = held.task.action == Action::undo ? undo(held, mood) : perform(held, mood);
-  tell(fmt::format("{} works on {}: {}", worker.name, held.task.idempotency_key, said(*held.result)));
+  const server::HandOut& task = held.task;
+  held.result =
+      server::TaskResult{task.token, task.action == Action::undo
+                                         ? undo(task, mood)
+                                         : perform(task.transaction, task.idempotency_key, task.step, task.task, mood)};
+  tell(fmt::format("{} works on {}: {}", worker.name, task.idempotency_key, said(*held.result)));
 }
 
-server::TaskResult World::undo(const Held& held, std::uint32_t mood) {
-  const server::HandOut& task = held.task;
+World::Outcome World::undo(const server::HandOut& task, std::uint32_t mood) {
+  const auto& codes = data_of(task.transaction).codes();
+  const std::string& code = codes[mood / 256 % codes.size()];
   const std::uint32_t kind = mood == kWilling ? 99 : mood / 8 % 12;
-  if (kind == 0) return released(task, mood);
-  if (kind == 1 || kind == 2) return failed(task, "busy", true, Effect::none);
-  if (kind == 3) return failed(task, "fatal", mood % 2 != 0, Effect::none);
-  const bool found = ledger_.undo(action_key(task.idempotency_key));
-  if (kind == 4) return failed(task, "busy", true, Effect::unknown);  // done, but its caller saw a timeout
-  return completed(task, "", found);
+  if (kind == 0) return released(mood);
+  if (kind == 1 || kind == 2) return failed(code, true, Effect::none);
+  if (kind == 3) return failed(code, mood % 2 != 0, Effect::none);
+  const bool found = ledger_.undo(action_key(task.idempotency_key), static_cast<int>(task.order));
+  if (kind == 4) return failed(code, true, Effect::unknown);  // done, but its caller saw a timeout
+  if (kind == 5) return server::CompletedResult{"", std::nullopt};
+  return server::CompletedResult{"", found};
 }
 
 // Honest: it says "no effect" only when its ledger has none.
-server::TaskResult World::perform(const Held& held, std::uint32_t mood) {
-  const server::HandOut& task = held.task;
-  const std::string& key = task.idempotency_key;
+World::Outcome World::perform(const std::string& id, const std::string& key, std::string_view step,
+                              std::string_view task, std::uint32_t mood) {
+  const auto& codes = data_of(id).codes();
+  const std::string& code = codes[mood / 256 % codes.size()];
   const std::uint32_t kind = mood == kWilling ? 99 : mood / 8 % 20;
-  const std::string output = key.size() % 5 == 0 ? "" : fmt::format("{{\"r\":{}}}", key.back() + key.size());
-  if (ledger_.happened(key) && !ledger_.find(key)->undone) {
-    if (kind < 2) return failed(task, "busy", mood % 2 == 0, Effect::unknown);
-    return completed(task, ledger_.find(key)->output, true);
+  if (ledger_.stands(key)) {
+    if (kind < 2) return failed(code, mood % 2 == 0, Effect::unknown);
+    return server::CompletedResult{ledger_.find(key)->output, {}};
   }
-  if (kind == 0) return released(task, mood);
-  if (kind == 1 || kind == 2) return failed(task, "busy", true, Effect::none);
-  if (kind == 3) return failed(task, mood % 3 == 0 ? "fatal" : "refused", mood % 2 == 0, Effect::none);
-  if (kind == 4) return failed(task, "busy", mood % 2 == 0, Effect::unknown);
-  if (kind == 5 || (kind == 7 && ledger_.find(key) != nullptr)) {
+  if (kind == 0) return released(mood);
+  if (kind == 1 || kind == 2) return failed(code, true, Effect::none);
+  if (kind == 3) return failed(code, mood % 2 == 0, Effect::none);
+  if (kind == 4) return failed(code, mood % 2 == 0, Effect::unknown);
+  Chance chance = chance_for(plan_.seed, key);
+  const std::string output = data_of(id).output(step, task, chance);
+  const Ledger::Entry* before = ledger_.find(key);
+  if ((kind == 5 || (kind == 7 && before != nullptr)) && (before == nullptr || !before->forced)) {
     ledger_.perform_regardless(key, output);
-    return completed(task, ledger_.find(key)->output, true);
+    return server::CompletedResult{ledger_.find(key)->output, {}};
   }
-  if (!ledger_.perform(key, output)) return failed(task, "undone_before", false, Effect::none);
-  if (kind == 6) return failed(task, "busy", mood % 2 == 0, Effect::unknown);  // done, but its caller saw a timeout
-  return completed(task, output, true);
+  if (!ledger_.perform(key, output)) return failed("undone_before", false, Effect::none);
+  if (kind == 6) return failed(code, mood % 2 == 0, Effect::unknown);  // done, but its caller saw a timeout
+  return server::CompletedResult{ledger_.find(key)->output, {}};
 }
 
 void World::report(Worker& worker, std::size_t count, std::optional<server::Poll> then_lease, bool at_once) {

@@ -1,6 +1,5 @@
 // One server on one machine: the real partition over a log, and the disk under it. The simulator moves it by hand: a
-// batch goes away when told so, and what becomes of it is chosen. Two disks: the memory log, and LevelDB on a disk that
-// forgets what was not synced (tests/storage/fault_disk.h). One thread, but for LevelDB's own.
+// batch goes away when told so, and what becomes of it is chosen. One thread, but for LevelDB's own.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +11,17 @@
 #include "schema/event.h"
 #include "server/metrics.h"
 #include "server/partition.h"
+#include "simulation/disk.h"
+#include "simulation/judge.h"
 #include "storage/log.h"
-#include "tests/model/replay.h"
-
-namespace dta::storage {
-class FaultDisk;
-class MemoryDisk;
-}  // namespace dta::storage
 
 namespace dta::simulation {
 
 using schema::Time;
 
-// What becomes of the batch that is away when the process dies.
-enum class Fate : std::uint8_t { lost, torn, durable };
-
 class Host {
  public:
-  Host(bool leveldb, server::Partition::Settings settings, server::Metrics& metrics, Time now);
+  Host(std::unique_ptr<Disk> disk, server::Partition::Settings settings, server::Metrics& metrics, Time now);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -49,8 +41,14 @@ class Host {
   void checkpoint();
 
   // Of the log as it is durable now.
-  std::vector<model::Logged> history(const std::string& id) const;
+  Events history(const std::string& id) const;
   std::string payload(const std::string& id, schema::Sequence sequence, std::uint32_t index) const;
+  // Every record of every transaction in the order of the log.
+  struct Entry {
+    std::string id;
+    std::vector<schema::RecordedEvent> events;
+  };
+  std::vector<Entry> log_entries() const;
   std::vector<std::string> differences() const;  // compare_with_log, at a moment when nothing is under way
 
   // The last thing that is asked: positions and sequences without gaps; on LevelDB the proof of the closed log as well.
@@ -62,13 +60,10 @@ class Host {
  private:
   void open(Time now);
   void close();
-  void append_torn(std::uint64_t draw);
 
-  const bool leveldb_;
   const server::Partition::Settings settings_;
   server::Metrics& metrics_;
-  std::shared_ptr<storage::MemoryDisk> memory_;
-  std::unique_ptr<storage::FaultDisk> disk_;
+  const std::unique_ptr<Disk> disk_;
   std::unique_ptr<storage::Log> log_;
   std::unique_ptr<server::Partition> partition_;  // its readers go before the log
   std::optional<storage::Batch> away_;

@@ -1,26 +1,18 @@
 // See host.h.
-#include "tests/simulation/host.h"
+#include "simulation/host.h"
 
 #include <map>
 
 #include "schema/assert.h"
 #include "schema/codec.h"
 #include "server/recovery.h"
-#include "storage/leveldb_log.h"
-#include "storage/memory_log.h"
-#include "storage/verify.h"
-#include "tests/storage/fault_disk.h"
 
 namespace dta::simulation {
 
 using namespace schema;
 
-Host::Host(bool leveldb, server::Partition::Settings settings, server::Metrics& metrics, Time now)
-    : leveldb_(leveldb), settings_(settings), metrics_(metrics) {
-  if (leveldb)
-    disk_ = std::make_unique<storage::FaultDisk>();
-  else
-    memory_ = storage::make_memory_disk();
+Host::Host(std::unique_ptr<Disk> disk, server::Partition::Settings settings, server::Metrics& metrics, Time now)
+    : settings_(settings), metrics_(metrics), disk_(std::move(disk)) {
   open(now);
 }
 
@@ -29,12 +21,7 @@ Host::~Host() {
 }
 
 void Host::open(Time now) {
-  storage::LevelDbOptions options;
-  options.env = disk_.get();
-  options.disk = disk_.get();
-  options.write_buffer_bytes = 64u << 10;
-  options.block_cache_bytes = 64u << 10;
-  auto log = leveldb_ ? storage::open_leveldb_log("/log", options) : storage::open_memory_log(memory_);
+  auto log = disk_->open();
   if (!log) {
     broken.push_back("the log cannot be opened again: " + log.error().message);
     return;
@@ -79,20 +66,13 @@ void Host::write_all(Time now) {
   }
 }
 
-// The disk dies in the middle: some part of the batch was written, and perhaps synced.
-void Host::append_torn(std::uint64_t draw) {
-  disk_->die_at(disk_->operations() + 1 + draw % 6);
-  static_cast<void>(log_->append(*away_));
-}
-
 void Host::crash(Fate fate, bool power_loss, std::uint64_t draw, Time reopened_at) {
   if (away_ && fate == Fate::durable && !log_->append(*away_)) broken.push_back("a sound disk refuses a batch");
-  if (away_ && fate == Fate::torn && leveldb_) append_torn(draw);
+  if (away_ && fate == Fate::torn) disk_->append_torn(*log_, *away_, draw);
   close();
-  if (leveldb_ && power_loss)
-    disk_->power_loss(draw % 3 == 0 ? storage::FaultDisk::Loss::everything : storage::FaultDisk::Loss::random_prefix,
-                      draw);
-  else if (leveldb_)
+  if (power_loss)
+    disk_->power_loss(draw);
+  else
     disk_->restart();
   open(reopened_at);
 }
@@ -100,13 +80,7 @@ void Host::crash(Fate fate, bool power_loss, std::uint64_t draw, Time reopened_a
 bool Host::fail_write(Fate fate, std::uint64_t draw, Time now) {
   give_away(now);
   if (!away_) return false;
-  Status status = refuse(ErrorCode::storage_fault, "the disk said no");
-  if (leveldb_) {
-    disk_->fail_once_at(disk_->operations() + 1 + draw % 6);
-    status = log_->append(*away_);
-  } else if (fate == Fate::durable) {
-    static_cast<void>(log_->append(*away_));
-  }
+  const Status status = disk_->append_failing(*log_, *away_, fate, draw);
   if (status) {  // the fault lay beyond this write
     disk_->restart();
     away_.reset();
@@ -115,7 +89,7 @@ bool Host::fail_write(Fate fate, std::uint64_t draw, Time now) {
   }
   partition_->abandon(status.error());
   close();
-  if (leveldb_) disk_->restart();
+  disk_->restart();
   open(now);
   return true;
 }
@@ -127,7 +101,7 @@ void Host::restart(Time now) {
   if (const Status closed = log_->close(); !closed)
     broken.push_back("the log cannot be closed: " + closed.error().message);
   close();
-  if (leveldb_) disk_->restart();
+  disk_->restart();
   open(now);
 }
 
@@ -145,8 +119,8 @@ void Host::checkpoint() {
   if (!status) broken.push_back("no checkpoint can be written: " + status.error().message);
 }
 
-std::vector<model::Logged> Host::history(const std::string& id) const {
-  std::vector<model::Logged> events;
+Events Host::history(const std::string& id) const {
+  Events events;
   const auto reader = log_->snapshot();
   const auto number = reader->find_id(id);
   if (!number || !*number) return events;
@@ -187,28 +161,33 @@ std::vector<std::string> Host::verify() {
     return true;
   });
   if (!read) findings.push_back(read.error().message);
-  if (!leveldb_) return findings;
   if (const Status closed = log_->close(); !closed) findings.push_back(closed.error().message);
   close();
-  storage::LevelDbOptions options;
-  options.env = disk_.get();
-  options.disk = disk_.get();
-  const auto payloads_of = [](const storage::Record& record) -> Result<std::vector<storage::PayloadName>> {
-    auto events = decode_events(record.events);
-    if (!events) return tl::unexpected<Error>(events.error());
-    std::vector<storage::PayloadName> names;
+  for (std::string& finding : disk_->verify()) findings.push_back(std::move(finding));
+  return findings;
+}
+
+std::vector<Host::Entry> Host::log_entries() const {
+  std::map<TransactionNumber, std::string> ids;
+  std::vector<Entry> entries;
+  const Status read = log_->snapshot()->records_from(Position(1), [&](const storage::Record& record) {
+    auto decoded = decode_events(record.events);
+    DTA_ASSERT(decoded.has_value());
+    Entry entry;
     Sequence sequence = record.first_sequence;
-    for (const Event& event : *events) {
-      for_each_payload(event,
-                       [&](const PayloadRef& ref) { names.push_back({sequence, ref.index, ref.size, ref.digest}); });
+    for (Event& event : *decoded) {
+      if (const auto* started = std::get_if<TransactionStarted>(&event)) ids[record.number] = started->id;
+      entry.events.push_back(RecordedEvent{sequence, record.recorded_at, std::move(event)});
       sequence = sequence.next();
     }
-    return names;
-  };
-  const auto report = storage::verify_leveldb_log("/log", payloads_of, [](Position) {}, options);
-  if (!report) return {report.error().message};
-  findings.insert(findings.end(), report->findings.begin(), report->findings.end());
-  return findings;
+    const auto known = ids.find(record.number);
+    if (known == ids.end()) return true;  // a definition
+    entry.id = known->second;
+    entries.push_back(std::move(entry));
+    return true;
+  });
+  DTA_ASSERT(read.has_value());
+  return entries;
 }
 
 std::vector<std::string> Host::differences() const {
