@@ -173,7 +173,9 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "wait_ended",
                                "cancel_requested",
                                "transaction_paused",
-                               "transaction_resumed"};
+                               "transaction_resumed",
+                               "queue_changed",
+                               "definition_changed"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {
