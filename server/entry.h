@@ -40,7 +40,6 @@ struct Entry {
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
 
-
   // The definition that people know: steps in place of a task ("order/pay/refund") belong to the one they stand in.
   std::string definition_name() const {
     const std::string& name = machine->definition().name;

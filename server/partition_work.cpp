@@ -63,7 +63,9 @@ bool Partition::answer_repeated(PollState& poll) {
 }
 
 std::size_t Partition::fill(PollState& poll, Time now) {
-  std::map<TransactionNumber, std::vector<engine::HandOut::Item>> chosen;
+  // One record a transaction, in the order of the queue: the answer begins with what is most urgent.
+  std::vector<std::pair<TransactionNumber, std::vector<engine::HandOut::Item>>> chosen;
+  std::unordered_map<TransactionNumber, std::size_t> place;
   const std::size_t before = poll.handed.size();
   std::size_t count = before;
   const bool alive = !poll.alive || poll.alive();
@@ -80,7 +82,9 @@ std::size_t Partition::fill(PollState& poll, Time now) {
         continue;
       }
       count_hand_out(queue, now);
-      chosen[item->number].push_back({item->task, item->action});
+      const auto [at, fresh] = place.try_emplace(item->number, chosen.size());
+      if (fresh) chosen.push_back({item->number, {}});
+      chosen[at->second].second.push_back({item->task, item->action});
       ++count;
     }
   }
