@@ -357,7 +357,7 @@ struct QueueChanged {
   QueueRate rate = {};
   std::uint32_t concurrency = 0;  // open leases at most, of tasks and undos; 0: no limit
   bool paused = false;
-  std::string reason, who;
+  std::string reason = {}, who = {};
   bool operator==(const QueueChanged&) const = default;
 };
 
@@ -366,7 +366,7 @@ struct DefinitionChanged {
   std::string name;
   bool paused = false;                         // every version of it
   std::vector<std::uint32_t> deprecated = {};  // versions that take no new start, rising
-  std::string reason, who;
+  std::string reason = {}, who = {};
   bool operator==(const DefinitionChanged&) const = default;
 };
 
