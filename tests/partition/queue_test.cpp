@@ -1,5 +1,7 @@
 // Limits, pauses, priorities and fairness of queues, and what people say of definitions.
 // Conformance: C13 F9 H1 K5.
+//
+// Size: one rule of a queue a test, beside the same few helpers.
 #include <algorithm>
 
 #include "tests/partition/definitions.h"

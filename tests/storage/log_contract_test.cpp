@@ -1,4 +1,6 @@
 // The contract of log.h, run by every log: in memory, LevelDB on the real disk, LevelDB on the fault-injecting one.
+//
+// Size: the contract in one place: every log runs all of it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
