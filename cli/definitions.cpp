@@ -62,9 +62,9 @@ int list(const Session& session) {
     for (const DefinitionSummary& d : all) {
       JsonObject row;
       row.add("name", d.name).add("version", d.version).add("form", d.form).add("digest", d.digest);
-      row.add("paused", d.paused).add("deprecated", d.deprecated);
       if (d.published_at)
         row.add("published_at", schema::format_time(schema::Time{d.published_at->time_since_epoch().count()}));
+      row.add("paused", d.paused).add("deprecated", d.deprecated);
       rows.raw(row.text());
     }
     print_line(JsonObject().raw("definitions", rows.text()).text());

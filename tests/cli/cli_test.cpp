@@ -244,11 +244,13 @@ TEST_F(Cli, TxPauseAndResumeSendWhoAsks) {
 }
 
 TEST_F(Cli, QueueSetPauseAndResumeSendWhatIsAsked) {
-  FakeServer server(always({.body = R"({"queue":"a b","rate":{"per_second":0.5,"burst":3},"concurrency":8,"paused":true})"}));
+  FakeServer server(
+      always({.body = R"({"queue":"a b","rate":{"per_second":0.5,"burst":3},"concurrency":8,"paused":true})"}));
   EXPECT_EQ(run_with(server, "queue set 'a b' --rate 0.5 --burst 3 --concurrency 8 --reason slow --request-id r").out,
             "a b  paused  leases at most 8  rate 0.5/s, 3 at once\n");
   EXPECT_EQ(server.requests()[0].target, "/v1/queues/a%20b");
-  EXPECT_EQ(server.requests()[0].body, R"({"reason":"slow","who":"anna","request_id":"r","rate":{"per_second":0.5,"burst":3},"concurrency":8})");
+  EXPECT_EQ(server.requests()[0].body,
+            R"({"reason":"slow","who":"anna","request_id":"r","rate":{"per_second":0.5,"burst":3},"concurrency":8})");
   EXPECT_EQ(run_with(server, "queue set q --reason free --request-id r2").exit_code, 0);
   EXPECT_EQ(server.requests()[1].body, R"({"reason":"free","who":"anna","request_id":"r2"})");
   for (const std::string what : {"pause", "resume"}) {
@@ -287,7 +289,8 @@ TEST_F(Cli, DefPauseResumeAndDeprecateSendWhatIsAsked) {
   EXPECT_EQ(server.requests()[2].body, R"({"reason":"r","who":"anna","request_id":"i","version":3})");
   EXPECT_EQ(run_with(server, "def deprecate order 3 --take-back --reason r --request-id i").exit_code, 0);
   EXPECT_EQ(server.requests()[3].target, "/v1/definitions/order/deprecate");
-  EXPECT_EQ(server.requests()[3].body, R"({"reason":"r","who":"anna","request_id":"i","version":3,"deprecated":false})");
+  EXPECT_EQ(server.requests()[3].body,
+            R"({"reason":"r","who":"anna","request_id":"i","version":3,"deprecated":false})");
 }
 
 TEST_F(Cli, TxSignalSendsNameIdAndPayload) {

@@ -61,7 +61,8 @@ class Chaos {
           const std::size_t i = draw(held_.size());
           const HandOut task = held_[i];
           held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
-          const auto result = draw(4) == 0 ? failed(task.token, draw(2) == 0) : completed(task.token, "1");
+          const auto result = draw(4) == 0 ? failed(task.token, task.action == schema::Action::undo || draw(2) == 0)
+                                           : completed(task.token, "1");
           d_.submit<ResultsReply>(results_of({result}));
         }
         break;
