@@ -175,7 +175,8 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "transaction_paused",
                                "transaction_resumed",
                                "queue_changed",
-                               "definition_changed"};
+                               "definition_changed",
+                               "epoch_opened"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {
