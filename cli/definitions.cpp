@@ -1,9 +1,11 @@
-// dta def: publish, show, list, check. `check` needs no server: it runs the same parser.
+// dta def: publish, show, list, check (pause, resume, deprecate: queues.cpp). `check` needs no server: it runs the same
+// parser.
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/verb.h"
 #include "dta/json.h"
 #include "schema/definition.h"
 
@@ -48,6 +50,11 @@ int show(const Session& session, const Arguments& arguments) {
   return 0;
 }
 
+std::string state_of(const DefinitionSummary& d) {
+  if (!d.paused) return d.deprecated ? "deprecated" : "open";
+  return d.deprecated ? "paused, deprecated" : "paused";
+}
+
 int list(const Session& session) {
   const auto all = session.client().definitions();
   if (session.json) {
@@ -57,14 +64,16 @@ int list(const Session& session) {
       row.add("name", d.name).add("version", d.version).add("form", d.form).add("digest", d.digest);
       if (d.published_at)
         row.add("published_at", schema::format_time(schema::Time{d.published_at->time_since_epoch().count()}));
+      row.add("paused", d.paused).add("deprecated", d.deprecated);
       rows.raw(row.text());
     }
     print_line(JsonObject().raw("definitions", rows.text()).text());
     return 0;
   }
-  Table table({"NAME", "VERSION", "FORM", "PUBLISHED", "DIGEST"});
+  Table table({"NAME", "VERSION", "FORM", "STATE", "PUBLISHED", "DIGEST"});
   for (const DefinitionSummary& d : all)
-    table.add({d.name, std::to_string(d.version), d.form, relative(d.published_at, now()), d.digest.substr(0, 12)});
+    table.add({d.name, std::to_string(d.version), d.form, state_of(d), relative(d.published_at, now()),
+               d.digest.substr(0, 12)});
   print(table.empty() ? "no definition is published; 'dta def publish FILE' does it\n" : table.text());
   return 0;
 }
@@ -127,6 +136,7 @@ void add_definitions(CLI::App& app, Session& session) {
   verb->footer("Example, as a gate in CI:\n  dta def check order.json || exit 1");
   verb->callback(
       [&session, arguments] { session.action = [&session, arguments] { return check(session, *arguments); }; });
+  add_definition_control(*def, session);
 }
 
 }  // namespace dta::cli

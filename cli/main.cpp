@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   dta::cli::add_server(app, session);
   dta::cli::add_definitions(app, session);
   dta::cli::add_transactions(app, session);
+  dta::cli::add_queues(app, session);
   dta::cli::add_replay(app, session);
   dta::cli::add_log(app, session);
   dta::cli::add_completion(app, session);

@@ -54,6 +54,7 @@ void print_line(std::string_view text);  // with a line break
 void add_definitions(CLI::App& app, Session& session);
 void add_transactions(CLI::App& app, Session& session);
 void add_replay(CLI::App& app, Session& session);
+void add_queues(CLI::App& app, Session& session);
 void add_log(CLI::App& app, Session& session);
 void add_server(CLI::App& app, Session& session);
 void add_completion(CLI::App& app, Session& session);

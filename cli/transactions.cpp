@@ -17,6 +17,7 @@ constexpr int kNotCompleted = 1;
 struct StartArguments {
   std::string definition, id, input, wait;
   std::optional<std::uint32_t> version;
+  unsigned priority = 0;
   std::vector<std::string> attributes, headers;
 };
 
@@ -26,7 +27,8 @@ int start(const Session& session, const StartArguments& a) {
                        .version = a.version,
                        .input = a.input.empty() ? "" : text_or_file(a.input),
                        .attributes = pairs(a.attributes),
-                       .headers = pairs(a.headers)};
+                       .headers = pairs(a.headers),
+                       .priority = a.priority};
   if (!a.wait.empty()) options.wait = length_of_time(a.wait);
   const Transaction t = session.client().start(options);
   if (session.json)
@@ -139,6 +141,7 @@ void add_start(CLI::App& tx, Session& session) {
       ->allow_extra_args(false);
   verb->add_option("--header", a->headers, "KEY=VALUE, handed to every worker; may be repeated")
       ->allow_extra_args(false);
+  verb->add_option("--priority", a->priority, "0 to 9, of its tasks in their queues; higher first");
   verb->add_option("--wait", a->wait, "Wait so long for the outcome, e.g. 10s; exit code 1 unless it is 'completed'");
   verb->footer("Example:\n  dta tx start order --id o-17 --input @order.json --attr region=eu --wait 10s");
 }

@@ -1,4 +1,4 @@
-// How a command of `dta tx` is registered: a verb under its noun, with arguments that live as long as the session's
+// How a command is registered: a verb under its noun, with arguments that live as long as the session's
 // action. Main thread.
 #pragma once
 
@@ -25,6 +25,9 @@ std::pair<CLI::App*, std::shared_ptr<Arguments>> add_verb(CLI::App& noun, Sessio
 
 // "any", "none" or a sequence; throws invalid_argument.
 Expected read_expected(const std::string& text);
+
+// pause, resume, deprecate.
+void add_definition_control(CLI::App& def, Session& session);
 
 // cancel, terminate, pause, resume, resolve, signal, report.
 void add_control(CLI::App& tx, Session& session);

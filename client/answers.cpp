@@ -255,7 +255,42 @@ std::vector<DefinitionSummary> read_definitions(const Json& answer) {
                    .form = row["form"].string(),
                    .digest = row["digest"].string(),
                    .version = small(row["version"]),
-                   .published_at = read_time(row["published_at"])});
+                   .published_at = read_time(row["published_at"]),
+                   .paused = row["paused"].boolean(),
+                   .deprecated = row["deprecated"].boolean()});
+  return all;
+}
+
+DefinitionState read_definition_state(const Json& answer) {
+  DefinitionState state{.name = answer["name"].string(),
+                        .reason = answer["reason"].string(),
+                        .who = answer["who"].string(),
+                        .paused = answer["paused"].boolean(),
+                        .changed_at = read_time(answer["changed_at"]),
+                        .json = std::string(answer.raw())};
+  for (const Json& version : answer["deprecated"].items()) state.deprecated.push_back(small(version));
+  return state;
+}
+
+QueueState read_queue(const Json& answer) {
+  QueueState state{.queue = answer["queue"].string(),
+                   .reason = answer["reason"].string(),
+                   .who = answer["who"].string(),
+                   .paused = answer["paused"].boolean(),
+                   .changed_at = read_time(answer["changed_at"]),
+                   .ready = answer["ready"].natural(),
+                   .leased = answer["leased"].natural(),
+                   .waiting_polls = answer["waiting_polls"].natural(),
+                   .json = std::string(answer.raw())};
+  if (const Json rate = answer["rate"]; rate.is_object())
+    state.limits.rate = QueueRate{.per_second = rate["per_second"].number(), .burst = small(rate["burst"])};
+  if (const Json most = answer["concurrency"]; most.exists() && !most.is_null()) state.limits.concurrency = small(most);
+  return state;
+}
+
+std::vector<QueueState> read_queues(const Json& answer) {
+  std::vector<QueueState> all;
+  for (const Json& row : answer["queues"].items()) all.push_back(read_queue(row));
   return all;
 }
 

@@ -25,6 +25,9 @@ std::vector<Json> read_lines(const std::string& body);
 Page read_page(const Json& answer);
 Published read_published(const Json& answer);
 std::vector<DefinitionSummary> read_definitions(const Json& answer);
+DefinitionState read_definition_state(const Json& answer);
+QueueState read_queue(const Json& answer);
+std::vector<QueueState> read_queues(const Json& answer);
 Cancelled read_cancelled(const Json& answer);
 Appended read_appended(const Json& answer);
 

@@ -2,6 +2,8 @@
 #include "dta/client.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "client/answers.h"
 #include "client/transport.h"
@@ -24,6 +26,13 @@ void add_payload(JsonObject& object, std::string_view name, const std::string& p
   if (payload.empty()) return;
   if (!Json::parse(payload)) throw Error("malformed_json", "'" + std::string(name) + "' is not one valid JSON value");
   object.raw(name, payload);
+}
+
+// As JSON wants it, whatever the locale; nan and infinities have no text in JSON.
+std::string decimal(double number) {
+  if (!std::isfinite(number)) throw Error("invalid_argument", "a rate must be a finite number");
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
 std::string transaction_path(std::string_view id) {
@@ -110,6 +119,7 @@ Transaction Client::start(const StartOptions& options) {
   add_payload(body, "input", options.input);
   if (!options.attributes.empty()) body.raw("attributes", client::write_strings(options.attributes));
   if (!options.headers.empty()) body.raw("headers", client::write_strings(options.headers));
+  if (options.priority > 0) body.add("priority", options.priority);
   if (wait.count() > 0) body.add("wait_ms", std::int64_t{wait.count()});
   const std::string answer = impl_->send("POST", "/v1/transactions", body.text(), wait);
   Transaction started = client::read_transaction(client::parse_answer(answer));
@@ -199,6 +209,70 @@ JsonObject control_body(const CancelOptions& options) {
 }
 
 }  // namespace
+
+DefinitionState Client::pause_definition(std::string_view name, const CancelOptions& options) {
+  const std::string path = "/v1/definitions/" + percent_encode(name) + "/pause";
+  const std::string answer = impl_->send("POST", path, control_body(options).text());
+  return client::read_definition_state(client::parse_answer(answer));
+}
+
+DefinitionState Client::resume_definition(std::string_view name, const CancelOptions& options) {
+  const std::string path = "/v1/definitions/" + percent_encode(name) + "/resume";
+  const std::string answer = impl_->send("POST", path, control_body(options).text());
+  return client::read_definition_state(client::parse_answer(answer));
+}
+
+DefinitionState Client::deprecate_definition(std::string_view name, std::uint32_t version,
+                                             const CancelOptions& options) {
+  JsonObject body = control_body(options);
+  body.add("version", version);
+  const std::string path = "/v1/definitions/" + percent_encode(name) + "/deprecate";
+  const std::string answer = impl_->send("POST", path, body.text());
+  return client::read_definition_state(client::parse_answer(answer));
+}
+
+DefinitionState Client::restore_definition(std::string_view name, std::uint32_t version, const CancelOptions& options) {
+  JsonObject body = control_body(options);
+  body.add("version", version).add("deprecated", false);
+  const std::string path = "/v1/definitions/" + percent_encode(name) + "/deprecate";
+  const std::string answer = impl_->send("POST", path, body.text());
+  return client::read_definition_state(client::parse_answer(answer));
+}
+
+std::vector<QueueState> Client::queues() {
+  const std::string answer = impl_->get("/v1/queues");
+  return client::read_queues(client::parse_answer(answer));
+}
+
+QueueState Client::queue(std::string_view name) {
+  const std::string answer = impl_->get("/v1/queues/" + percent_encode(name));
+  return client::read_queue(client::parse_answer(answer));
+}
+
+QueueState Client::set_queue(std::string_view name, const QueueLimits& limits, const CancelOptions& options) {
+  JsonObject body = control_body(options);
+  if (limits.rate) {
+    JsonObject rate;
+    rate.raw("per_second", decimal(limits.rate->per_second));
+    if (limits.rate->burst) rate.add("burst", *limits.rate->burst);
+    body.raw("rate", rate.text());
+  }
+  if (limits.concurrency) body.add("concurrency", *limits.concurrency);
+  const std::string answer = impl_->send("PUT", "/v1/queues/" + percent_encode(name), body.text());
+  return client::read_queue(client::parse_answer(answer));
+}
+
+QueueState Client::pause_queue(std::string_view name, const CancelOptions& options) {
+  const std::string path = "/v1/queues/" + percent_encode(name) + "/pause";
+  const std::string answer = impl_->send("POST", path, control_body(options).text());
+  return client::read_queue(client::parse_answer(answer));
+}
+
+QueueState Client::resume_queue(std::string_view name, const CancelOptions& options) {
+  const std::string path = "/v1/queues/" + percent_encode(name) + "/resume";
+  const std::string answer = impl_->send("POST", path, control_body(options).text());
+  return client::read_queue(client::parse_answer(answer));
+}
 
 Cancelled Client::cancel(std::string_view id, const CancelOptions& options) {
   const std::string answer = impl_->send("POST", transaction_path(id) + "/cancel", control_body(options).text());

@@ -130,7 +130,8 @@ Status check(const Machine& machine, const State& state, const RecordedEvent& ev
   if (event.sequence != state.sequence.next())
     return refuse(ErrorCode::illegal_event, "the sequence does not follow the one before it");
   const std::string kind(to_string(kind_of(event.event)));
-  if (std::holds_alternative<DefinitionPublished>(event.event))
+  if (std::holds_alternative<DefinitionPublished>(event.event) || std::holds_alternative<QueueChanged>(event.event) ||
+      std::holds_alternative<DefinitionChanged>(event.event))
     return refuse(ErrorCode::illegal_event, kind + " belongs into a reserved transaction");
   if (state.phase == Phase::none && !std::holds_alternative<TransactionStarted>(event.event))
     return refuse(ErrorCode::illegal_event, kind + " comes before transaction_started");

@@ -263,6 +263,8 @@ class Apply : private Settler {
     if (m_.definition().transitions[e.transition].on == "expired") s_.expires_at = Time::never();
   }
   void operator()(const DefinitionPublished&) {}
+  void operator()(const QueueChanged&) {}
+  void operator()(const DefinitionChanged&) {}
 
   using Settler::ready_undos;
 

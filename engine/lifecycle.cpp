@@ -248,6 +248,8 @@ struct RowOf {
     return masks;
   }
   Masks operator()(const DefinitionPublished&) const { return {}; }
+  Masks operator()(const QueueChanged&) const { return {}; }
+  Masks operator()(const DefinitionChanged&) const { return {}; }
 };
 
 }  // namespace

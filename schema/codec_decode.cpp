@@ -113,6 +113,10 @@ class Decoder {
         return take(*static_cast<const wire::Transitioned*>(table));
       case wire::Body::DefinitionPublished:
         return take(*static_cast<const wire::DefinitionPublished*>(table));
+      case wire::Body::QueueChanged:
+        return take(*static_cast<const wire::QueueChanged*>(table));
+      case wire::Body::DefinitionChanged:
+        return take(*static_cast<const wire::DefinitionChanged*>(table));
       case wire::Body::StepSkipped:
         return StepSkipped{static_cast<const wire::StepSkipped*>(table)->step()};
       case wire::Body::TaskReady:
@@ -147,7 +151,8 @@ class Decoder {
                               pairs(t.attributes()),
                               pairs(t.headers()),
                               Duration{t.expires_after()},
-                              digest(t.request_digest())};
+                              digest(t.request_digest()),
+                              t.priority()};
   }
   static Event take(const wire::StepEntered& t) {
     StepEntered e{t.step(), {}};
@@ -279,6 +284,16 @@ class Decoder {
   }
   static Event take(const wire::DefinitionPublished& t) {
     return DefinitionPublished{text(t.name()), t.version(), payload(t.text())};
+  }
+  static Event take(const wire::QueueChanged& t) {
+    return QueueChanged{text(t.queue()), {t.rate_per_1000s(), t.burst()}, t.concurrency(), t.paused(), text(t.reason()),
+                        text(t.who())};
+  }
+  static Event take(const wire::DefinitionChanged& t) {
+    DefinitionChanged e{text(t.name()), t.paused(), {}, text(t.reason()), text(t.who())};
+    if (t.deprecated_versions() != nullptr)
+      e.deprecated.assign(t.deprecated_versions()->begin(), t.deprecated_versions()->end());
+    return e;
   }
 
   std::string why_;

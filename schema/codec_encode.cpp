@@ -109,7 +109,7 @@ class Encoder {
     const auto attributes = pairs(e.attributes), headers = pairs(e.headers);
     return wire::CreateTransactionStarted(
         builder_, id, definition, e.version, OptionalDigest(e.definition_digest).get(), OptionalPayload(e.input).get(),
-        attributes, headers, e.expires_after.ms, OptionalDigest(e.request_digest).get());
+        attributes, headers, e.expires_after.ms, OptionalDigest(e.request_digest).get(), e.priority);
   }
   fb::Offset<wire::StepEntered> put(const StepEntered& e) {
     fb::Offset<fb::Vector<const wire::Input*>> inputs;
@@ -259,6 +259,18 @@ class Encoder {
   fb::Offset<wire::DefinitionPublished> put(const DefinitionPublished& e) {
     const Text name = text(e.name);
     return wire::CreateDefinitionPublished(builder_, name, e.version, OptionalPayload(e.text).get());
+  }
+
+  fb::Offset<wire::QueueChanged> put(const QueueChanged& e) {
+    const Text queue = text(e.queue), reason = text(e.reason), who = text(e.who);
+    return wire::CreateQueueChanged(builder_, queue, e.rate.per_1000s, e.rate.burst, e.concurrency, e.paused, reason,
+                                    who);
+  }
+  fb::Offset<wire::DefinitionChanged> put(const DefinitionChanged& e) {
+    const Text name = text(e.name), reason = text(e.reason), who = text(e.who);
+    fb::Offset<fb::Vector<std::uint32_t>> deprecated;
+    if (!e.deprecated.empty()) deprecated = builder_.CreateVector(e.deprecated);
+    return wire::CreateDefinitionChanged(builder_, name, e.paused, deprecated, reason, who);
   }
 
   fb::FlatBufferBuilder builder_{4096};

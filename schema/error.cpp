@@ -46,6 +46,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {past_pivot, "past_pivot", refusal, 409, 5, "The point of no return has passed", "Let it go forward, or resolve its incident."},
     {stale_lease, "stale_lease", refusal, 409, 5, "The lease has ended", "Drop the result: the attempt already counts as unknown, and the task is retried or undone."},
     {purged, "purged", refusal, 410, 4, "The transaction was purged", "Ids are never reused: choose a new one."},
+    {deprecated, "deprecated", refusal, 409, 5, "This version takes no new start", "Start a version that is not deprecated, or leave the version out to get the newest of those."},
     {overloaded, "overloaded", refusal, 503, 6, "The server is full", "Wait as long as Retry-After says and send the same request again."},
     {unavailable, "unavailable", fault, 503, 6, "The server is not ready", "Wait and send the same request again."},
     {outcome_unknown, "outcome_unknown", fault, 503, 6, "Whether this took effect is not known", "Send the same request with the same id again: it takes effect once."},

@@ -53,6 +53,7 @@ enum class ErrorCode : std::uint8_t {
   past_pivot,
   stale_lease,
   purged,
+  deprecated,
   // The service.
   overloaded,
   unavailable,

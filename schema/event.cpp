@@ -33,6 +33,8 @@ struct Kind {
   EventKind operator()(const IncidentRaised&) const { return incident_raised; }
   EventKind operator()(const Transitioned&) const { return transitioned; }
   EventKind operator()(const DefinitionPublished&) const { return definition_published; }
+  EventKind operator()(const QueueChanged&) const { return queue_changed; }
+  EventKind operator()(const DefinitionChanged&) const { return definition_changed; }
   EventKind operator()(const StepSkipped&) const { return step_skipped; }
   EventKind operator()(const TaskReady&) const { return task_ready; }
   EventKind operator()(const TaskSkipped&) const { return task_skipped; }
@@ -96,6 +98,10 @@ std::string_view to_string(EventKind kind) {
       return "transitioned";
     case EventKind::definition_published:
       return "definition_published";
+    case EventKind::queue_changed:
+      return "queue_changed";
+    case EventKind::definition_changed:
+      return "definition_changed";
     case EventKind::step_skipped:
       return "step_skipped";
     case EventKind::task_ready:
@@ -127,6 +133,14 @@ constexpr std::array<std::string_view, 5> kIncidents{"undo_failed", "effect_afte
                                                      "expired"};
 
 }  // namespace
+
+std::string per_second_text(const QueueRate& rate) {
+  std::string text = std::to_string(rate.per_1000s / 1000);
+  if (rate.per_1000s % 1000 == 0) return text;
+  text += '.' + std::to_string(1000 + rate.per_1000s % 1000).substr(1);
+  while (text.back() == '0') text.pop_back();
+  return text;
+}
 
 std::string_view to_string(NotUndoneReason reason) {
   return kReasons[static_cast<std::size_t>(reason)];

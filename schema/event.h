@@ -93,8 +93,9 @@ struct TransactionStarted {
   PayloadRef input;
   std::vector<Attribute> attributes;
   std::vector<Attribute> headers;
-  Duration expires_after;  // 0: never
-  Hash request_digest{};   // of the start request, without the resolved version
+  Duration expires_after;     // 0: never
+  Hash request_digest{};      // of the start request, without the resolved version
+  std::uint8_t priority = 0;  // of its tasks and undos in their queues, 0 to 9; higher first
   bool operator==(const TransactionStarted&) const = default;
 };
 
@@ -341,13 +342,42 @@ struct DefinitionPublished {
   bool operator==(const DefinitionPublished&) const = default;
 };
 
+// A rate limit; 0 per 1000 s: none.
+struct QueueRate {
+  std::uint64_t per_1000s = 0;  // hand-outs in 1000 seconds, so that one in a thousand seconds is a whole number too
+  std::uint32_t burst = 0;      // as many at once after a quiet time
+  bool operator==(const QueueRate&) const = default;
+};
+// Per second, as a JSON number: "10", "0.5".
+std::string per_second_text(const QueueRate& rate);
+
+// Reserved transaction "$queue/NAME": the queue's settings from here on, all of them.
+struct QueueChanged {
+  std::string queue;
+  QueueRate rate = {};
+  std::uint32_t concurrency = 0;  // open leases at most, of tasks and undos; 0: no limit
+  bool paused = false;
+  std::string reason = {}, who = {};
+  bool operator==(const QueueChanged&) const = default;
+};
+
+// Reserved transaction "$definition/NAME": what people say of the definition from here on, all of it.
+struct DefinitionChanged {
+  std::string name;
+  bool paused = false;                         // every version of it
+  std::vector<std::uint32_t> deprecated = {};  // versions that take no new start, rising
+  std::string reason = {}, who = {};
+  bool operator==(const DefinitionChanged&) const = default;
+};
+
 // The order of the alternatives is in memory only; numbers on disk are EventKind's.
 using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
                            TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult,
                            CompensationStarted, StepUndone, TransactionCompleted, TransactionCompensated,
                            TransactionTerminated, IncidentRaised, Transitioned, DefinitionPublished, OutcomeDecided,
                            IncidentResolved, StepSkipped, TaskReady, TaskSkipped, SignalReceived, WaitEnded,
-                           CancelRequested, TransactionPaused, TransactionResumed, EpochOpened>;
+                           CancelRequested, TransactionPaused, TransactionResumed, QueueChanged, DefinitionChanged,
+                           EpochOpened>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -380,7 +410,8 @@ enum class EventKind : std::uint8_t {
   cancel_requested = 28,
   transaction_paused = 29,
   transaction_resumed = 30,
-  // 31 queue_changed, 32 definition_changed: settings in reserved transactions
+  queue_changed = 31,
+  definition_changed = 32,
   epoch_opened = 33,
 };
 

@@ -63,6 +63,7 @@ class EventWriter : EventLine {
     time("expires_at", e.expires_after.ms == 0 ? Time::never() : event_.recorded_at + e.expires_after);
     pairs("attributes", e.attributes);
     pairs("headers", e.headers);
+    if (e.priority != 0) number("priority", e.priority);
     payload("input", e.input);
   }
   void fields(const StepEntered& e) {
@@ -223,6 +224,30 @@ class EventWriter : EventLine {
     state("to", e.to);
     text_or_null("event_id", e.event_id);
     payload("data", e.data);
+  }
+  void fields(const QueueChanged& e) {
+    text("queue", e.queue);
+    if (e.rate.per_1000s != 0) {
+      key("rate");
+      out_ += "{\"per_second\":" + per_second_text(e.rate);
+      number("burst", e.rate.burst);
+      out_.push_back('}');
+    }
+    if (e.concurrency != 0) number("concurrency", e.concurrency);
+    boolean("paused", e.paused);
+    said(e.reason, e.who);
+  }
+  void fields(const DefinitionChanged& e) {
+    text("name", e.name);
+    boolean("paused", e.paused);
+    key("deprecated");
+    out_.push_back('[');
+    for (std::size_t i = 0; i < e.deprecated.size(); ++i) {
+      if (i != 0) out_.push_back(',');
+      append_number(e.deprecated[i]);
+    }
+    out_.push_back(']');
+    said(e.reason, e.who);
   }
   void fields(const DefinitionPublished& e) {
     text("name", e.name);

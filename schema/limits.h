@@ -44,6 +44,12 @@ inline constexpr std::int64_t kWaitMsMax = 60'000;     // wait_ms of polls, star
 inline constexpr std::size_t kListPageMax = 1000;      // rows of one page; more is clamped
 inline constexpr std::size_t kListPageDefault = 100;
 
+// Queues.
+inline constexpr std::uint8_t kPriorityMax = 9;              // of a start: invalid_argument
+inline constexpr std::uint32_t kConcurrencyMax = 1'000'000;  // open leases of a queue: invalid_argument
+inline constexpr std::uint32_t kBurstMax = 1'000'000;        // invalid_argument
+inline constexpr std::uint32_t kPerSecondMax = 1'000'000;    // invalid_argument
+
 // The service.
 inline constexpr std::size_t kInboxMax = 20'000;            // requests waiting for the partition: overloaded
 inline constexpr std::size_t kInboxBytesMax = 256u << 20;   // their bodies: overloaded

@@ -15,8 +15,8 @@
 namespace dta::server {
 
 // SHA-256 over definition name, input and attributes. Input counts as canonical JSON (no input differs from null);
-// attributes count as a set of pairs. Version and wait_ms are not part of it, nor are headers: a caller's tracing gives
-// every retry a traceparent of its own.
+// attributes count as a set of pairs. Version, wait_ms and priority are not part of it, nor are headers: a caller's
+// tracing gives every retry a traceparent of its own.
 schema::Hash start_digest(std::string_view definition, std::optional<schema::JsonValue> input,
                           std::vector<schema::Attribute> attributes);
 

@@ -12,10 +12,12 @@
 
 #include "engine/decide.h"
 #include "engine/machine.h"
+#include "engine/pending.h"
 #include "engine/transaction.h"
 #include "schema/hash.h"
 #include "schema/ids.h"
 #include "server/requests.h"
+#include "server/settings.h"
 
 namespace dta::server {
 
@@ -29,18 +31,19 @@ struct Entry {
   schema::Hash chain{};            // of its last record
   schema::Position last_position;  // of its last record
   std::string directory_key;       // where its row stands; empty: nowhere yet
+  std::uint8_t priority = 0;       // as its start asked for
   bool closed = false;             // ended, and counted so
 
   // Not state: gone with the process, or told again by the log.
-  std::vector<engine::Beat> beats;   // last heartbeats of open leases
-  std::vector<std::uint8_t> queued;  // by flat task: bit 0 its task, bit 1 its undo stands in the work queue
+  std::vector<engine::Beat> beats;    // last heartbeats of open leases
+  std::vector<engine::Ready> queued;  // what stood in the work queue after its last record: what was pending then
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease
 
-  // Fan-outs add tasks while the transaction runs.
-  std::uint8_t& queued_flags(const schema::TaskRef& task) {
-    if (queued.size() < state.tasks.size()) queued.resize(state.tasks.size());
-    return queued[machine->flat(state, task)];
+  // The definition that people know: steps in place of a task ("order/pay/refund") belong to the one they stand in.
+  std::string definition_name() const {
+    const std::string& name = machine->definition().name;
+    return name.substr(0, name.find('/'));
   }
 
   // How the gauges count it.
@@ -74,18 +77,19 @@ struct Published {
 // All published definitions, and the reserved transaction "$definition/NAME" that each name's log is.
 class DefinitionShelf {
  public:
-  struct Reserved {
-    schema::TransactionNumber number;
-    schema::Sequence sequence;
-    schema::Hash chain{};
-    schema::Position position;  // of its last record
-  };
-
   // version 0: the newest.
   const Published* find(const std::string& name, std::uint32_t version) const;
+  // What a start may take; version 0: the newest that is not deprecated. definition_not_found, deprecated.
+  Result<const Published*> startable(const std::string& name, std::uint32_t version) const;
   void put(engine::MachinePtr machine, Time published_at);
-  Reserved& reserved(const std::string& name) { return reserved_[name]; }
-  const std::map<std::string, Reserved>& all_reserved() const { return reserved_; }
+  ReservedLog& reserved(const std::string& name) { return reserved_[name]; }
+  const std::map<std::string, ReservedLog>& all_reserved() const { return reserved_; }
+
+  // What people say of it; null when nothing was ever said.
+  const DefinitionSettings* settings(const std::string& name) const;
+  bool is_paused(const std::string& name) const;
+  void apply(schema::DefinitionChanged event, Time at);
+  const std::map<std::string, DefinitionSettings>& all_settings() const { return settings_; }
   const std::map<std::string, std::map<std::uint32_t, Published>>& all() const { return by_name_; }
 
  private:
@@ -93,7 +97,8 @@ class DefinitionShelf {
 
   std::map<std::string, std::map<std::uint32_t, Published>> by_name_;
   std::map<std::string, std::map<std::uint32_t, Published>> in_place_;  // steps in place of a task: "order/pay/refund"
-  std::map<std::string, Reserved> reserved_;
+  std::map<std::string, ReservedLog> reserved_;
+  std::map<std::string, DefinitionSettings> settings_;
 };
 
 }  // namespace dta::server

@@ -93,7 +93,9 @@ void list_definitions(Call& call) {
       out += ",\"version\":" + std::to_string(definition.version) + ",\"form\":\"";
       out += to_string(definition.form);
       out += "\",\"digest\":\"" + schema::to_hex(definition.digest) + "\",\"published_at\":\"" +
-             schema::format_time(info.published_at) + "\"}";
+             schema::format_time(info.published_at) + "\"";
+      out += info.paused ? ",\"paused\":true" : ",\"paused\":false";
+      out += info.deprecated ? ",\"deprecated\":true}" : ",\"deprecated\":false}";
     }
     return Answer{200, "application/json", out + "]}"};
   };

@@ -40,7 +40,15 @@ constexpr std::array kRoutes{
     Route{"GET", "v1/events", get_events},
     Route{"PUT", "v1/definitions/*/*", put_definition},
     Route{"GET", "v1/definitions/*/*", get_definition},
+    Route{"POST", "v1/definitions/*/pause", pause_definition},
+    Route{"POST", "v1/definitions/*/resume", resume_definition},
+    Route{"POST", "v1/definitions/*/deprecate", deprecate_definition},
     Route{"GET", "v1/definitions", list_definitions},
+    Route{"PUT", "v1/queues/*", put_queue},
+    Route{"GET", "v1/queues/*", get_queue},
+    Route{"POST", "v1/queues/*/pause", pause_queue},
+    Route{"POST", "v1/queues/*/resume", resume_queue},
+    Route{"GET", "v1/queues", list_queues},
     Route{"GET", "healthz", get_health},
     Route{"GET", "readyz", get_readiness},
     Route{"GET", "metrics", get_metrics},
@@ -141,6 +149,7 @@ std::string_view allow_of(std::string_view path) {
     post = post || row.method == "POST";
     put = put || row.method == "PUT";
   }
+  if (get && post && put) return "GET, HEAD, POST, PUT";
   if (get && post) return "GET, HEAD, POST";
   if (get && put) return "GET, HEAD, PUT";
   return get ? "GET, HEAD" : post ? "POST" : put ? "PUT" : "";

@@ -85,6 +85,7 @@ void start_transaction(Call& call) {
   request.input = fields.payload("input");
   request.attributes = fields.pairs("attributes", limits::kAttributesMax);
   request.headers = fields.pairs("headers", limits::kHeadersMax);
+  request.priority = static_cast<std::uint8_t>(fields.integer("priority", 0, limits::kPriorityMax).value_or(0));
   request.wait = fields.wait();
   fields.finish();
   if (body.refused()) return;
@@ -94,7 +95,7 @@ void start_transaction(Call& call) {
 }
 
 void start_by_input(Call& call) {
-  if (auto known = check_query(call.query, {"id_from", "version", "wait_ms"}); !known)
+  if (auto known = check_query(call.query, {"id_from", "version", "priority", "wait_ms"}); !known)
     return call.refuse(known.error());
   StartRequest request;
   request.definition = call.path[0];
@@ -104,6 +105,9 @@ void start_by_input(Call& call) {
   auto wait = query_wait(call.query);
   if (!wait) return call.refuse(wait.error());
   request.wait = *wait;
+  auto priority = query_number(call.query, "priority", 0, limits::kPriorityMax);
+  if (!priority) return call.refuse(priority.error());
+  request.priority = static_cast<std::uint8_t>(priority->value_or(0));
   const auto id_from = query_value(call.query, "id_from");
   if (!id_from) return call.refuse({missing_field, "the query parameter \"id_from\" is missing"});
   if (!schema::is_pointer(*id_from))

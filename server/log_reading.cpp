@@ -38,6 +38,8 @@ schema::Result<TransactionName> LogReading::name(const storage::Reader& reader, 
       }
     } else if (const auto* published = std::get_if<schema::DefinitionPublished>(&event.event)) {
       name.id = "$definition/" + published->name;
+    } else if (const auto* changed = std::get_if<schema::QueueChanged>(&event.event)) {
+      name.id = "$queue/" + changed->queue;
     }
     return false;
   });

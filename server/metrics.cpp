@@ -34,6 +34,8 @@ constexpr const char* kTimeouts = "dta_timeouts_total";
 constexpr const char* kTimeoutsHelp = "Timers that fired, by kind.";
 constexpr const char* kEnded = "dta_transactions_ended_total";
 constexpr const char* kEndedHelp = "Transactions that reached an outcome.";
+constexpr const char* kHeld = "dta_hand_outs_held_total";
+constexpr const char* kHeldHelp = "Times that work had to wait although a worker asked for it, by what held it.";
 constexpr const char* kOpen = "dta_transactions_open";
 constexpr const char* kOpenHelp = "Transactions that have not ended, by phase.";
 
@@ -66,6 +68,9 @@ Metrics::Metrics()
       polls(counter(registry, "dta_polls_total", "Polls of workers that were answered.")),
       polls_empty(counter(registry, "dta_polls_empty_total", "Polls that were answered without a task.")),
       heartbeats(counter(registry, "dta_heartbeats_total", "Heartbeats that were taken.")),
+      held_by_pause(counter(registry, kHeld, kHeldHelp, {{"by", "pause"}})),
+      held_by_concurrency(counter(registry, kHeld, kHeldHelp, {{"by", "concurrency"}})),
+      held_by_rate(counter(registry, kHeld, kHeldHelp, {{"by", "rate"}})),
       reopened(counter(registry, "dta_log_reopened_total", "Times the log was opened again after a failed write.")),
       http_requests(counter(registry, "dta_http_requests_total", "HTTP requests that were answered.")),
       http_connections_total(counter(registry, "dta_http_connections_accepted_total", "HTTP connections accepted.")),
@@ -100,6 +105,10 @@ Metrics::Metrics()
       queue_oldest_(prometheus::BuildGauge()
                         .Name("dta_queue_oldest_seconds")
                         .Help("How long the oldest of them has waited.")
+                        .Register(registry)),
+      queue_leased_(prometheus::BuildGauge()
+                        .Name("dta_queue_leased")
+                        .Help("Tasks and undos of a queue that are handed out and not yet answered.")
                         .Register(registry)) {
   for (std::size_t i = 0; i < refused_.size(); ++i) {
     const auto code = static_cast<schema::ErrorCode>(i);
@@ -122,12 +131,17 @@ Metrics::QueueGauges& Metrics::queue(const std::string& name) {
   if (found != queues_.end()) return found->second;
   const std::string& label = queues_.size() < kQueuesMax ? name : std::string("other");
   QueueGauges& gauges = queues_[label];
-  if (gauges.ready == nullptr) gauges = {&queue_ready_.Add({{"queue", label}}), &queue_oldest_.Add({{"queue", label}})};
+  if (gauges.ready == nullptr)
+    gauges = {&queue_ready_.Add({{"queue", label}}), &queue_oldest_.Add({{"queue", label}}),
+              &queue_leased_.Add({{"queue", label}})};
   return gauges;
 }
 
 prometheus::Gauge& Metrics::queue_ready(const std::string& name) {
   return *queue(name).ready;
+}
+prometheus::Gauge& Metrics::queue_leased(const std::string& name) {
+  return *queue(name).leased;
 }
 prometheus::Gauge& Metrics::queue_oldest_seconds(const std::string& name) {
   return *queue(name).oldest;

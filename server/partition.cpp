@@ -2,6 +2,7 @@
 #include "server/partition.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "schema/codec.h"
 #include "server/partition_turn.h"
@@ -116,6 +117,10 @@ Result<std::unique_ptr<Partition>> Partition::open(std::function<std::unique_ptr
 void Partition::adopt(Recovered recovered, Time opened_at) {
   timers_from_ = opened_at + settings_.grace;
   definitions_ = std::move(recovered.definitions);
+  queues_ = std::move(recovered.queues);
+  for (const auto& [name, settings] : queues_) limit_rate(name, settings.said.rate, opened_at);
+  for (const auto& [name, settings] : definitions_.all_settings())
+    if (settings.said.paused) work_.hold(name);
   last_number_ = recovered.last_number;
   for (std::unique_ptr<Entry>& owned : recovered.open) {
     Entry& entry = insert(std::move(owned));
@@ -124,6 +129,7 @@ void Partition::adopt(Recovered recovered, Time opened_at) {
       if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, opened_at});
       if (!lease.poll_id.empty()) leases_by_poll_[lease.poll_id].emplace(entry.number, lease.sequence);
       ++open_leases_;
+      ++use_[engine::queue_of(*entry.machine, lease.task, lease.action)].leased;
     }
     const engine::Pending due = pending(entry);
     refresh_work(entry, due, opened_at);
@@ -135,6 +141,7 @@ void Partition::adopt(Recovered recovered, Time opened_at) {
 void Partition::handle(Request request, Time now) {
   std::visit([&](auto& r) { on(r, now); }, request);
   tend_families(now);
+  serve_freed(now);
   // Reads alone commit nothing, and must not fill the memory either.
   payloads_.trim(durable_);
   evict_closed();
@@ -143,6 +150,7 @@ void Partition::handle(Request request, Time now) {
 void Partition::tick(Time now) {
   tend_families(now);
   advance_work(now);
+  serve_throttled(now);
   if (now >= timers_from_)
     for (TransactionNumber number : deadlines_.due(now, kTimersPerTick)) {
       const auto it = entries_.find(number);
@@ -155,6 +163,7 @@ void Partition::tick(Time now) {
       finish(turn, now);
     }
   tend_families(now);
+  serve_freed(now);
   while (!ends_.empty() && ends_.begin()->first <= now) {
     const auto end = std::move(ends_.begin()->second);
     ends_.erase(ends_.begin());
@@ -164,7 +173,7 @@ void Partition::tick(Time now) {
 
 Time Partition::next_due() const {
   if (!families_.empty()) return Time{};  // at once: only after opening
-  Time due = std::min(work_.next_ready(), deadlines_.next());
+  Time due = std::min({work_.next_ready(), deadlines_.next(), next_token()});
   if (!ends_.empty()) due = std::min(due, ends_.begin()->first);
   return due;
 }
@@ -316,15 +325,33 @@ void Partition::place_in_directory(Entry& entry) {
   entry.directory_key = key;
 }
 
+// The queue holds of this transaction what is pending after its last record, and nothing else: what is in it may be
+// handed out, and what was withdrawn does not wait to be passed over.
 void Partition::refresh_work(Entry& entry, const engine::Pending& due, Time now) {
-  for (const engine::Ready& ready : due.ready) {
-    std::uint8_t& flags = entry.queued_flags(ready.task);
-    const std::uint8_t flag = ready.action == Action::undo ? 2 : 1;
-    if ((flags & flag) != 0) continue;
-    flags |= flag;
-    work_.add(engine::queue_of(*entry.machine, ready.task, ready.action),
-              projections::WorkItem{entry.number, ready.task, ready.action, ready.at}, now);
+  const auto before = [](const engine::Ready& a, const engine::Ready& b) {
+    return std::tie(a.task, a.action, a.at) < std::tie(b.task, b.action, b.at);
+  };
+  const auto queue_of = [&](const engine::Ready& ready) -> const std::string& {
+    return engine::queue_of(*entry.machine, ready.task, ready.action);
+  };
+  const auto item_of = [&](const engine::Ready& ready) {
+    return projections::WorkItem{entry.number, ready.task, ready.action, ready.at};
+  };
+  const std::string definition = entry.definition_name();
+  const projections::Rank rank{entry.priority, definition};
+  std::vector<engine::Ready> ready = due.ready;
+  if (!std::is_sorted(ready.begin(), ready.end(), before)) std::sort(ready.begin(), ready.end(), before);
+  auto was = entry.queued.begin();
+  for (const engine::Ready& is : ready) {
+    // Those that were handed out are no longer there: taking them out again changes nothing.
+    for (; was != entry.queued.end() && before(*was, is); ++was) work_.remove(queue_of(*was), rank, item_of(*was));
+    if (was != entry.queued.end() && !before(is, *was))
+      ++was;
+    else
+      work_.add(queue_of(is), rank, item_of(is), now);
   }
+  for (; was != entry.queued.end(); ++was) work_.remove(queue_of(*was), rank, item_of(*was));
+  entry.queued = std::move(ready);
 }
 
 void Partition::refresh_deadline(const Entry& entry, const engine::Pending& pending) {

@@ -25,6 +25,7 @@
 #include "engine/pending.h"
 #include "projections/deadlines.h"
 #include "projections/directory.h"
+#include "projections/token_bucket.h"
 #include "projections/work_queue.h"
 #include "server/entry.h"
 #include "server/metrics.h"
@@ -74,6 +75,10 @@ class Partition {
   void export_gauges(Time now);
   const std::unordered_map<schema::TransactionNumber, std::unique_ptr<Entry>>& entries() const { return entries_; }
   const projections::Deadlines& deadlines() const { return deadlines_; }
+  // When the queue, and every version of the definition, was paused: half-open intervals in order, the last open-ended
+  // while it still is. Empty for those of which nothing was ever said. Valid until the next request.
+  const schema::Pauses& pauses_of_queue(const std::string& queue) const;
+  const schema::Pauses& pauses_of_definition(const std::string& name) const;
   // One line a difference between the working set and one rebuilt from the log; nothing may be away or being built.
   std::vector<std::string> compare_with_log() const;
 
@@ -118,7 +123,19 @@ class Partition {
   void on(ResultsRequest& request, Time now);
   void on(HeartbeatRequest& request, Time now);
   void on(WaitRequest& request, Time now);
-  Entry& begin(const Published& published, const engine::Start& start, Time now);
+  Entry& begin(const Published& published, const engine::Start& start, std::uint8_t priority, Time now);
+  // partition_settings.cpp: what people say of queues and definitions.
+  void on(ChangeQueueRequest& request, Time now);
+  void on(ChangeDefinitionRequest& request, Time now);
+  void on(QueuesRequest& request, Time now);
+  template <class Request, class Change>
+  bool answer_known(Request& request, const ReservedLog& log, const schema::Hash& digest);
+  template <class Request, class Change>
+  void write_change(Request& request, ReservedLog& log, const std::string& id, const schema::Hash& digest,
+                    const Change& change, Time now);
+  // One record of one event in a reserved transaction, which begins with it when it has no number yet.
+  void append_reserved(ReservedLog& log, const std::string& id, const schema::Event& event, std::uint32_t version,
+                       Time now);
   // The transaction as it stood after the record that holds `sequence`: what the first answer to a request told of.
   Result<std::unique_ptr<Entry>> load_as_answered(schema::TransactionNumber number, schema::Sequence sequence) const;
   // What the log says of a lease that is not open; lease_not_found when it never was.
@@ -140,8 +157,14 @@ class Partition {
   void refresh_work(Entry& entry, const engine::Pending& pending, Time now);
   void refresh_deadline(const Entry& entry, const engine::Pending& pending);
   Result<std::string> payload(const Entry& entry, const engine::PayloadAt& at);
-  Result<std::optional<storage::RequestEntry>> find_request(const Entry& entry, const std::string& id);
-  void remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request);
+  Result<std::optional<storage::RequestEntry>> find_request(const Entry& entry, const std::string& id) {
+    return find_request(entry.number, id);
+  }
+  Result<std::optional<storage::RequestEntry>> find_request(schema::TransactionNumber number, const std::string& id);
+  void remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request) {
+    remember_request(entry.number, id, request);
+  }
+  void remember_request(schema::TransactionNumber number, const std::string& id, const storage::RequestEntry& request);
   void evict_closed();
   schema::Position built() const { return batch_.last_position(); }
 
@@ -163,10 +186,9 @@ class Partition {
   using FinishPoll = std::function<void(const Error*, std::vector<HandOut>)>;
   PollState& open_poll(Poll poll, std::function<bool()> alive, FinishPoll finish, Time now);
   bool answer_repeated(PollState& poll);
-  void fill(PollState& poll, Time now);
-  void advance_work(Time now);  // hands out what comes out of its backoff
-  void queue_again(Entry& entry, projections::WorkItem item, Time now);
-  void settle_poll(PollState& poll);  // answers it at once when it neither got anything nor may wait
+  std::size_t fill(PollState& poll, Time now);  // how many it got
+  void advance_work(Time now);                  // hands out what comes out of its backoff
+  void settle_poll(PollState& poll);            // answers it at once when it neither got anything nor may wait
   bool match(Turn& turn, const engine::Pending& pending, Time now);  // true: something was handed out
   void hand_out(Turn& turn, PollState& poll, const std::vector<engine::HandOut::Item>& items, Time now);
   Result<HandOut> describe(const Entry& entry, const engine::Lease& lease);
@@ -174,6 +196,18 @@ class Partition {
   void leave_queues(const PollState& poll);  // it wants no more
   void answer_poll(PollId id);
   void forget_lease(Entry& entry, const engine::Lease& lease);
+
+  // partition_limits.cpp: what limits and pauses let a queue hand out. What is chosen is counted at once, so that the
+  // next choice sees it.
+  bool may_hand_out(const std::string& queue, Time now);
+  void count_hand_out(const std::string& queue, Time now);
+  void count_ended_lease(const std::string& queue);
+  void limit_rate(const std::string& queue, const schema::QueueRate& rate, Time now);
+  void serve(const std::string& queue, Time now);  // hands out to the polls that wait, as far as it goes
+  void serve_all(Time now);                        // every queue on which a poll waits
+  void serve_freed(Time now);                      // those that gained room while a request was decided
+  void serve_throttled(Time now);                  // those for which a token has come
+  Time next_token() const;
 
   const std::function<std::unique_ptr<storage::Reader>()> snapshot_;
   const schema::Fence fence_;
@@ -192,6 +226,7 @@ class Partition {
   std::unordered_map<std::string, schema::TransactionNumber> ids_;
   std::deque<schema::TransactionNumber> closed_;  // ended ones in memory, in order of arrival
   DefinitionShelf definitions_;
+  QueueShelf queues_;
   projections::WorkQueue work_;
   projections::Deadlines deadlines_;
   PayloadCache payloads_;
@@ -211,6 +246,15 @@ class Partition {
   PollId next_poll_ = 1;
   Ends ends_;
   std::size_t open_leases_ = 0;
+
+  // How far each queue is used; every queue that ever handed something out, or has a rate.
+  struct QueueUse {
+    std::size_t leased = 0;                          // tasks and undos
+    std::optional<projections::TokenBucket> bucket;  // with a rate limit
+  };
+  std::unordered_map<std::string, QueueUse> use_;
+  std::set<std::string> freed_;            // had a limit on its leases, and one ended
+  std::map<std::string, Time> throttled_;  // something had to wait for its next token, which comes then
   std::int64_t running_ = 0, compensating_ = 0, attention_ = 0;  // entries in memory, for the gauges
 
   // Those who wait for more to become durable.

@@ -1,5 +1,6 @@
 // What the partition says of itself: its gauges, and whether its working set is what the log says. Partition's thread.
 #include <algorithm>
+#include <tuple>
 
 #include "server/partition_turn.h"
 
@@ -19,7 +20,21 @@ void Partition::export_gauges(Time now) {
     const double age = depth.items == 0 ? 0 : static_cast<double>((now - depth.oldest).ms) / 1000;
     metrics_.queue_oldest_seconds(depth.queue).Set(std::max(0.0, age));
   }
+  for (const auto& [queue, use] : use_) metrics_.queue_leased(queue).Set(static_cast<double>(use.leased));
 }
+
+namespace {
+
+// The items of a transaction stand in the work queue as they are pending.
+bool same_items(std::vector<engine::Ready> queued, std::vector<engine::Ready> pending) {
+  const auto before = [](const engine::Ready& a, const engine::Ready& b) {
+    return std::tie(a.task, a.action, a.at) < std::tie(b.task, b.action, b.at);
+  };
+  std::sort(pending.begin(), pending.end(), before);
+  return queued == pending;
+}
+
+}  // namespace
 
 std::vector<std::string> Partition::compare_with_log() const {
   DTA_ASSERT(!away_ && !has_batch());
@@ -44,6 +59,19 @@ std::vector<std::string> Partition::compare_with_log() const {
     if (entry.directory_key != other->directory_key)
       differences.push_back(name + " stands at another place in the directory");
   }
+  if (queues_ != rebuilt->queues) differences.push_back("the settings of a queue differ from their history");
+  if (definitions_.all_settings() != rebuilt->definitions.all_settings() ||
+      definitions_.all_reserved() != rebuilt->definitions.all_reserved())
+    differences.push_back("what is said of a definition differs from its history");
+  std::map<std::string, std::size_t> leased;
+  for (const auto& [number, entry] : entries_) {
+    for (const engine::Lease& lease : entry->state.leases)
+      ++leased[engine::queue_of(*entry->machine, lease.task, lease.action)];
+    if (!same_items(entry->queued, pending(*entry).ready))
+      differences.push_back("transaction '" + entry->state.id + "' has other work in the queues than is pending");
+  }
+  for (const auto& [queue, use] : use_)
+    if (use.leased != leased[queue]) differences.push_back("queue '" + queue + "' counts other leases than are open");
   const auto check_row = [&](const storage::DirectoryEntry& found) {
     const auto row = projections::decode_row(found.row);
     const auto number = projections::number_of_key(found.key);

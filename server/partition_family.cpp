@@ -102,7 +102,7 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
     const engine::TaskState& t = parent.state.tasks[parent.machine->flat(parent.state, wish.task)];
     auto input = payload(parent, t.input.present() ? t.input : parent.state.input);
     if (!input) return;
-    begin(*published, engine::Start{id, std::move(*input), {}, parent.state.headers, {}}, now);
+    begin(*published, engine::Start{id, std::move(*input), {}, parent.state.headers, {}}, parent.priority, now);
     return;
   }
   Entry& child = **found;

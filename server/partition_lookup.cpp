@@ -34,6 +34,9 @@ Result<Entry*> Partition::load(TransactionNumber number) {
   if (known != entries_.end()) return known->second.get();
   if (number > last_number_)
     return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
+  for (const auto& [name, settings] : queues_)
+    if (settings.log.number == number)
+      return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
   for (const auto& [name, reserved] : definitions_.all_reserved())
     if (reserved.number == number)
       return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
@@ -69,15 +72,16 @@ Result<std::string> Partition::payload(const Entry& entry, const engine::Payload
   return std::move(**stored);
 }
 
-Result<std::optional<storage::RequestEntry>> Partition::find_request(const Entry& entry, const std::string& id) {
-  const auto recent = recent_requests_.find({entry.number, id});
+Result<std::optional<storage::RequestEntry>> Partition::find_request(TransactionNumber number, const std::string& id) {
+  const auto recent = recent_requests_.find({number, id});
   if (recent != recent_requests_.end()) return std::optional(recent->second.second);
-  return reader_->find_request(entry.number, id);
+  return reader_->find_request(number, id);
 }
 
-void Partition::remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request) {
-  batch_.put_request(entry.number, id, request);
-  recent_requests_[{entry.number, id}] = std::pair(built(), request);
+void Partition::remember_request(TransactionNumber number, const std::string& id,
+                                 const storage::RequestEntry& request) {
+  batch_.put_request(number, id, request);
+  recent_requests_[{number, id}] = std::pair(built(), request);
 }
 
 }  // namespace dta::server

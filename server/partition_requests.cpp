@@ -19,7 +19,7 @@ std::string version_name(const std::string& name, std::uint32_t version) {
 
 void Partition::on(PublishRequest& request, Time now) {
   const Definition& definition = *request.definition;
-  DefinitionShelf::Reserved& reserved = definitions_.reserved(definition.name);
+  ReservedLog& reserved = definitions_.reserved(definition.name);
   if (const Published* known = definitions_.find(definition.name, definition.version)) {
     if (known->machine->definition().digest != definition.digest)
       return answer<PublishReply>(
@@ -35,50 +35,39 @@ void Partition::on(PublishRequest& request, Time now) {
   };
   if (const Status status = check_ancestry(definition, published); !status)
     return answer<PublishReply>(reserved.position, std::move(request.reply), tl::unexpected<Error>(status.error()));
-  if (!reserved.number) {
-    reserved.number = last_number_ = last_number_.next();
-    batch_.bind_id("$definition/" + definition.name, reserved.number);
-  }
-  reserved.sequence = reserved.sequence.next();
-  const Event event =
-      DefinitionPublished{definition.name, definition.version,
-                          PayloadRef{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)}};
-  storage::Record record;
-  record.number = reserved.number;
-  record.first_sequence = reserved.sequence;
-  record.event_count = 1;
-  record.recorded_at = now;
-  record.definition_version = definition.version;
-  record.epoch = 1;
-  record.events = encode_events(std::span(&event, 1));
-  reserved.chain = batch_.add_record(std::move(record), reserved.chain);
-  reserved.position = batch_.last_position();
+  const PayloadRef text{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)};
+  append_reserved(reserved, "$definition/" + definition.name,
+                  DefinitionPublished{definition.name, definition.version, text}, definition.version, now);
   batch_.put_payload(reserved.number, reserved.sequence, 0, definition.text);
   batch_.put_definition(definition.name, definition.version, reserved.number, reserved.sequence);
   definitions_.put(std::make_shared<const engine::Machine>(request.definition), now);
-  metrics_.events.Increment();
-  metrics_.records.Increment();
   answer<PublishReply>(reserved.position, std::move(request.reply),
                        PublishReply{definition.name, definition.version, definition.digest, true});
 }
 
 void Partition::on(DefinitionsRequest& request, Time) {
   DefinitionsReply reply;
+  const auto info = [&](const Published& published) {
+    const Definition& definition = published.machine->definition();
+    const DefinitionSettings* said = definitions_.settings(definition.name);
+    return DefinitionInfo{published.machine->definition_ptr(), published.published_at,
+                          said != nullptr && said->said.paused,
+                          said != nullptr && said->deprecates(definition.version)};
+  };
   if (!request.name.empty()) {
     const Published* found = definitions_.find(request.name, request.version);
     if (found == nullptr)
       return answer<DefinitionsReply>({}, std::move(request.reply),
                                       refuse(ErrorCode::definition_not_found,
                                              "there is no definition " + version_name(request.name, request.version)));
-    reply.definitions.push_back({found->machine->definition_ptr(), found->published_at});
+    reply.definitions.push_back(info(*found));
     return answer<DefinitionsReply>(definitions_.reserved(request.name).position, std::move(request.reply),
                                     std::move(reply));
   }
   Position newest;
   for (const auto& [name, versions] : definitions_.all()) {
     newest = std::max(newest, definitions_.reserved(name).position);
-    for (const auto& [version, published] : versions)
-      reply.definitions.push_back({published.machine->definition_ptr(), published.published_at});
+    for (const auto& [version, published] : versions) reply.definitions.push_back(info(published));
   }
   answer<DefinitionsReply>(newest, std::move(request.reply), std::move(reply));
 }
@@ -100,13 +89,11 @@ void Partition::on(StartRequest& request, Time now) {
                                                                                 "' was started with other content"});
   } else {
     if (known.error().code != ErrorCode::transaction_not_found) return refuse_start({}, known.error());
-    const Published* published = definitions_.find(request.definition, request.version.value_or(0));
-    if (published == nullptr)
-      return refuse_start(
-          {}, Error{ErrorCode::definition_not_found,
-                    "there is no definition " + version_name(request.definition, request.version.value_or(0))});
-    entry = &begin(*published,
-                   engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
+    const auto startable = definitions_.startable(request.definition, request.version.value_or(0));
+    if (!startable) return refuse_start({}, startable.error());
+    entry = &begin(**startable,
+                   engine::Start{request.id, request.input, request.attributes, request.headers, request.digest},
+                   request.priority, now);
   }
   if (request.wait.ms <= 0 || entry->state.outcome_decided)
     return reply_with(*entry, created, std::move(request.reply));
@@ -117,13 +104,16 @@ void Partition::on(StartRequest& request, Time now) {
                    });
 }
 
-Entry& Partition::begin(const Published& published, const engine::Start& start, Time now) {
+Entry& Partition::begin(const Published& published, const engine::Start& start, std::uint8_t priority, Time now) {
   auto owned = std::make_unique<Entry>();
   owned->number = last_number_ = last_number_.next();
   owned->machine = published.machine;
+  owned->priority = priority;
   Turn turn(*owned);
   const auto decision = decide(turn, start, now);
   DTA_ASSERT(decision.has_value());  // a start brings its own payloads and an unused id
+  // What it means belongs to the queues: the engine neither asks for it nor keeps it.
+  std::get<TransactionStarted>(turn.events.front()).priority = priority;
   Entry& entry = insert(std::move(owned));
   finish(turn, now);
   return entry;

@@ -30,6 +30,10 @@ class SharedReader : public storage::Reader {
 
   Position end() const override { return reader_->end(); }
   Result<std::optional<TransactionNumber>> find_id(std::string_view id) const override { return reader_->find_id(id); }
+  Status ids(std::string_view prefix,
+             const std::function<bool(std::string_view id, TransactionNumber)>& visit) const override {
+    return reader_->ids(prefix, visit);
+  }
   Result<std::optional<storage::RequestEntry>> find_request(TransactionNumber number,
                                                             std::string_view id) const override {
     return reader_->find_request(number, id);

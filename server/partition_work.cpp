@@ -10,24 +10,12 @@ using namespace schema;
 
 namespace {
 
-// An item may be out of date, and a step that hands out few at a time may offer another by now.
-template <class PendingOf>
-bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item, PendingOf&& pending_of, Time now) {
-  if (entry.state.paused) return false;
+// The queue says when, and holds what was pending after the transaction's last record.
+bool can_be_handed_out(const Entry& entry, const projections::WorkItem& item) {
   const engine::TaskState& t = entry.state.tasks[entry.machine->flat(entry.state, item.task)];
-  const bool undo = item.action == Action::undo;
-  if (undo ? t.undo_status != engine::UndoStatus::ready : t.status != engine::TaskStatus::ready) return false;
-  // At once in the plain case: it is ready, and no pause has ever moved its time.
-  if ((undo ? t.undo_at == t.undo_since : t.at == t.since) && entry.machine->step(item.task.step).at_once == 0)
-    return true;
-  const engine::Pending due = pending_of(entry);
-  return std::any_of(due.ready.begin(), due.ready.end(), [&](const engine::Ready& ready) {
-    return ready.task == item.task && ready.action == item.action && ready.at <= now;
-  });
-}
-
-std::uint8_t flag_of(Action action) {
-  return action == Action::undo ? 2 : 1;
+  if (entry.state.paused) return false;
+  return item.action == Action::undo ? t.undo_status == engine::UndoStatus::ready
+                                     : t.status == engine::TaskStatus::ready;
 }
 
 }  // namespace
@@ -74,33 +62,29 @@ bool Partition::answer_repeated(PollState& poll) {
   return true;
 }
 
-// The item was out of date: its task is withdrawn, leased or done by now, or in backoff and will be ready later.
-void Partition::queue_again(Entry& entry, projections::WorkItem item, Time now) {
-  for (const engine::Ready& ready : pending(entry).ready) {
-    if (ready.task != item.task || ready.action != item.action) continue;
-    item.at = ready.at;
-    entry.queued_flags(item.task) |= flag_of(item.action);
-    work_.add(engine::queue_of(*entry.machine, item.task, item.action), item, now);
-  }
-}
-
-void Partition::fill(PollState& poll, Time now) {
-  std::map<TransactionNumber, std::vector<engine::HandOut::Item>> chosen;
-  std::size_t count = poll.handed.size();
+std::size_t Partition::fill(PollState& poll, Time now) {
+  // One record a transaction, in the order of the queue: the answer begins with what is most urgent.
+  std::vector<std::pair<TransactionNumber, std::vector<engine::HandOut::Item>>> chosen;
+  std::unordered_map<TransactionNumber, std::size_t> place;
+  const std::size_t before = poll.handed.size();
+  std::size_t count = before;
   const bool alive = !poll.alive || poll.alive();
   for (const std::string& queue : poll.poll.queues) {
-    while (alive && count < poll.poll.max) {
+    while (alive && count < poll.poll.max && work_.has(queue) && may_hand_out(queue, now)) {
       const auto item = work_.take(queue);
-      if (!item) break;
-      const auto it = entries_.find(item->number);
-      if (it == entries_.end()) continue;
-      Entry& entry = *it->second;
-      entry.queued_flags(item->task) &= static_cast<std::uint8_t>(~flag_of(item->action));
-      if (!can_be_handed_out(entry, *item, [this](const Entry& e) { return pending(e); }, now)) {
-        queue_again(entry, *item, now);
+      Entry& entry = *entries_.at(item->number);
+      if (!can_be_handed_out(entry, *item)) {
+        // The queue was out of date: what is pending says whether the item comes back.
+        std::erase_if(entry.queued, [&](const engine::Ready& ready) {
+          return ready.task == item->task && ready.action == item->action;
+        });
+        refresh_work(entry, pending(entry), now);
         continue;
       }
-      chosen[item->number].push_back({item->task, item->action});
+      count_hand_out(queue, now);
+      const auto [at, fresh] = place.try_emplace(item->number, chosen.size());
+      if (fresh) chosen.push_back({item->number, {}});
+      chosen[at->second].second.push_back({item->task, item->action});
       ++count;
     }
   }
@@ -109,16 +93,12 @@ void Partition::fill(PollState& poll, Time now) {
     hand_out(turn, poll, items, now);
     seal(turn, pending(turn.entry), now);
   }
+  return count - before;
 }
 
 void Partition::advance_work(Time now) {
   if (work_.next_ready() > now) return;
-  for (const std::string& queue : work_.advance(now))
-    while (work_.has(queue)) {
-      PollState* poll = waiting_poll(queue);
-      if (poll == nullptr) break;
-      fill(*poll, now);
-    }
+  for (const std::string& queue : work_.advance(now)) serve(queue, now);
 }
 
 void Partition::settle_poll(PollState& poll) {
@@ -130,14 +110,15 @@ void Partition::settle_poll(PollState& poll) {
 bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
   if (polls_.empty() || due.ready.empty()) return false;
   Entry& entry = turn.entry;
+  if (definitions_.is_paused(entry.definition_name())) return false;
   std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
   std::vector<const PollState*> gone;
   for (const engine::Ready& ready : due.ready) {
-    if (ready.at > now || (entry.queued_flags(ready.task) & flag_of(ready.action)) != 0) continue;
+    if (ready.at > now) continue;
     const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
-    if (work_.has(queue)) continue;  // others came first
+    if (work_.has(queue)) continue;  // others came first, or it stands there already
     const auto waiting = polls_by_queue_.find(queue);
-    if (waiting == polls_by_queue_.end()) continue;
+    if (waiting == polls_by_queue_.end() || !may_hand_out(queue, now)) continue;
     for (PollId id : waiting->second) {
       const PollState& poll = *polls_.at(id);
       if (!poll.wants_more()) {
@@ -147,6 +128,7 @@ bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
       auto& items = chosen[id];
       if (poll.handed.size() + items.size() >= poll.poll.max) continue;
       items.push_back({ready.task, ready.action});
+      count_hand_out(queue, now);
       break;
     }
   }
@@ -249,6 +231,7 @@ void Partition::answer_poll(PollId id) {
 
 void Partition::forget_lease(Entry& entry, const engine::Lease& lease) {
   --open_leases_;
+  count_ended_lease(engine::queue_of(*entry.machine, lease.task, lease.action));
   std::erase_if(entry.beats, [&](const engine::Beat& beat) { return beat.lease == lease.sequence; });
   entry.last_details.erase(lease.sequence);
   const auto it = leases_by_poll_.find(lease.poll_id);

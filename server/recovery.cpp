@@ -40,6 +40,7 @@ Status fold(Entry& entry, const Record& record, const DefinitionShelf& definitio
         return damaged(record, "definition " + started->definition + " version " + std::to_string(started->version) +
                                    " is not in the log");
       entry.machine = published->machine;
+      entry.priority = started->priority;
     }
     if (entry.machine == nullptr) return damaged(record, "the transaction does not begin with transaction_started");
     const RecordedEvent recorded{sequence, record.recorded_at, std::move(event)};
@@ -66,6 +67,7 @@ void archive_entry(A& a, Entry& entry, std::string& state) {
   archive(a, entry.number);
   archive(a, entry.chain);
   archive(a, entry.last_position);
+  archive(a, entry.priority);
   archive(a, state);
 }
 
@@ -100,10 +102,11 @@ Result<bool> reopens(const Record& record) {
 
 // Everything after the checkpoint, in order of position. Records of transactions that ended before it are late results
 // and the like: they change no open state.
-Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& definitions, Open& open,
-                 std::uint64_t& records) {
+Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& definitions, const QueueShelf& queues,
+                 Open& open, std::uint64_t& records) {
   std::set<TransactionNumber> reserved;
   for (const auto& [name, log] : definitions.all_reserved()) reserved.insert(log.number);
+  for (const auto& [name, settings] : queues) reserved.insert(settings.log.number);
   Status failed;
   const Status status = reader.records_from(from, [&](const Record& record) {
     ++records;
@@ -149,6 +152,22 @@ Status fold_open(const Reader& reader, const DefinitionShelf& definitions, Open&
   return status ? failed : status;
 }
 
+// Every event of a reserved transaction, in order.
+Status read_reserved(const Reader& reader, TransactionNumber number,
+                     const std::function<void(const Record&, Event&)>& visit) {
+  Status failed;
+  const Status status = reader.records_of(number, Sequence(1), [&](const Record& record) {
+    auto events = decode_events(record.events);
+    if (!events) {
+      failed = tl::unexpected<Error>(events.error());
+      return false;
+    }
+    for (Event& event : *events) visit(record, event);
+    return true;
+  });
+  return status ? failed : status;
+}
+
 }  // namespace
 
 Result<DefinitionShelf> read_definitions(const Reader& reader) {
@@ -169,7 +188,7 @@ Result<DefinitionShelf> read_definitions(const Reader& reader) {
       return false;
     }
     Time published_at;
-    DefinitionShelf::Reserved& reserved = shelf.reserved(found.name);
+    ReservedLog& reserved = shelf.reserved(found.name);
     reserved.number = found.number;
     const Status read = reader.records_of(found.number, found.sequence, [&](const Record& record) {
       if (record.first_sequence == found.sequence) published_at = record.recorded_at;
@@ -186,6 +205,32 @@ Result<DefinitionShelf> read_definitions(const Reader& reader) {
     }
     shelf.put(std::make_shared<const engine::Machine>(std::move(*definition)), published_at);
     return true;
+  });
+  if (!status) return tl::unexpected<Error>(status.error());
+  if (!failed) return tl::unexpected<Error>(failed.error());
+  for (const auto& [name, log] : shelf.all_reserved()) {
+    const Status said = read_reserved(reader, log.number, [&](const Record& record, Event& event) {
+      if (auto* changed = std::get_if<DefinitionChanged>(&event)) shelf.apply(std::move(*changed), record.recorded_at);
+    });
+    if (!said) return tl::unexpected<Error>(said.error());
+  }
+  return shelf;
+}
+
+Result<QueueShelf> read_queues(const Reader& reader) {
+  QueueShelf shelf;
+  Status failed;
+  static constexpr std::string_view kPrefix = "$queue/";
+  const Status status = reader.ids(kPrefix, [&](std::string_view id, TransactionNumber number) {
+    QueueSettings& settings = shelf[std::string(id.substr(kPrefix.size()))];
+    settings.log.number = number;
+    failed = read_reserved(reader, number, [&](const Record& record, Event& event) {
+      settings.log.sequence = Sequence(record.first_sequence.value + record.event_count - 1);
+      settings.log.chain = record.chain;
+      settings.log.position = record.position;
+      if (auto* changed = std::get_if<QueueChanged>(&event)) settings.apply(std::move(*changed), record.recorded_at);
+    });
+    return failed.has_value();
   });
   if (!status) return tl::unexpected<Error>(status.error());
   if (!failed) return tl::unexpected<Error>(failed.error());
@@ -215,12 +260,16 @@ Result<Recovered> recover(const Reader& reader) {
   auto definitions = read_definitions(reader);
   if (!definitions) return tl::unexpected<Error>(definitions.error());
   recovered.definitions = std::move(*definitions);
+  auto queues = read_queues(reader);
+  if (!queues) return tl::unexpected<Error>(queues.error());
+  recovered.queues = std::move(*queues);
   auto checkpoint = reader.checkpoint();
   if (!checkpoint) return tl::unexpected<Error>(checkpoint.error());
   Open open;
   Status folded;
   if (*checkpoint && read_chunks(**checkpoint, recovered.definitions, open)) {
-    folded = fold_tail(reader, (*checkpoint)->position.next(), recovered.definitions, open, recovered.records);
+    folded = fold_tail(reader, (*checkpoint)->position.next(), recovered.definitions, recovered.queues, open,
+                       recovered.records);
   } else {
     open.clear();
     folded = fold_open(reader, recovered.definitions, open, recovered.records);

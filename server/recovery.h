@@ -13,6 +13,7 @@ namespace dta::server {
 struct Recovered {
   std::vector<std::unique_ptr<Entry>> open;  // in order of number
   DefinitionShelf definitions;
+  QueueShelf queues;
   schema::TransactionNumber last_number;
   schema::Position end;
   std::uint64_t records = 0;  // folded
@@ -20,6 +21,7 @@ struct Recovered {
 
 Result<Recovered> recover(const storage::Reader& reader);
 Result<DefinitionShelf> read_definitions(const storage::Reader& reader);
+Result<QueueShelf> read_queues(const storage::Reader& reader);
 
 // Folds one transaction; `until` none: whole. Error log_damaged when its events do not follow the definition.
 Result<std::unique_ptr<Entry>> load_entry(const storage::Reader& reader, const DefinitionShelf& definitions,

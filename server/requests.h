@@ -42,6 +42,8 @@ struct PublishRequest {
 struct DefinitionInfo {
   schema::DefinitionPtr definition;
   Time published_at;
+  bool paused = false;      // with all its versions
+  bool deprecated = false;  // takes no new start
 };
 struct DefinitionsReply {
   std::vector<DefinitionInfo> definitions;  // by name, then version
@@ -51,6 +53,47 @@ struct DefinitionsRequest {
   std::string name;
   std::uint32_t version = 0;
   ReplyTo<DefinitionsReply> reply;
+};
+
+// ---- settings of queues and definitions
+// What stands from an event of a reserved transaction on, and where in its history.
+template <class Change>
+struct ChangeReply {
+  Change settings;
+  std::uint64_t sequence = 0;
+  Time changed_at;
+};
+enum class QueueAct : std::uint8_t { set_limits, pause, resume };
+struct ChangeQueueRequest {
+  std::string queue;
+  QueueAct act = QueueAct::set_limits;
+  schema::QueueRate rate;         // set_limits: 0 per 1000 s: none
+  std::uint32_t concurrency = 0;  // set_limits: 0: none
+  std::string reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<ChangeReply<schema::QueueChanged>> reply;
+};
+enum class DefinitionAct : std::uint8_t { pause, resume, deprecate, restore };
+struct ChangeDefinitionRequest {
+  std::string name;
+  DefinitionAct act = DefinitionAct::pause;
+  std::uint32_t version = 0;  // deprecate, restore
+  std::string reason, who;
+  std::string request_id;  // empty: not repeatable
+  ReplyTo<ChangeReply<schema::DefinitionChanged>> reply;
+};
+struct QueueInfo {
+  schema::QueueChanged settings;
+  Time changed_at;  // 0: nothing was ever said of it
+  std::size_t ready = 0, leased = 0, waiting_polls = 0;
+};
+struct QueuesReply {
+  std::vector<QueueInfo> queues;  // by name
+};
+// One queue, known or not; or, without a name, all that have settings, work or polls.
+struct QueuesRequest {
+  std::string queue;
+  ReplyTo<QueuesReply> reply;
 };
 
 // ---- transactions
@@ -75,6 +118,7 @@ struct StartRequest {
   schema::Hash digest{};  // over definition name, input, attributes and headers as canonical JSON (server/digest.h)
   Duration wait;          // 0: answer once it is durable; else once its outcome is decided, or after this long
   ReplyTo<TransactionSummary> reply;
+  std::uint8_t priority = 0;  // 0 to kPriorityMax; not part of the digest
 };
 
 // The state at a record end that is durable; payloads are read by whoever formats it.
@@ -251,6 +295,7 @@ struct WaitRequest {
 
 using Request = std::variant<PublishRequest, DefinitionsRequest, StartRequest, GetRequest, CancelRequest,
                              TerminateRequest, ResolveRequest, PauseRequest, ResumeRequest, SignalRequest,
-                             AppendRequest, ReportRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest>;
+                             AppendRequest, ReportRequest, LeaseRequest, ResultsRequest, HeartbeatRequest, WaitRequest,
+                             ChangeQueueRequest, ChangeDefinitionRequest, QueuesRequest>;
 
 }  // namespace dta::server

@@ -120,6 +120,9 @@ class Reader {
 
   virtual Position end() const = 0;  // position of the last durable record; none in an empty log
   virtual Result<std::optional<TransactionNumber>> find_id(std::string_view callers_id) const = 0;
+  // Callers' ids that begin with `prefix`, in order.
+  virtual Status ids(std::string_view prefix,
+                     const std::function<bool(std::string_view id, TransactionNumber)>& visit) const = 0;
   virtual Result<std::optional<RequestEntry>> find_request(TransactionNumber number,
                                                            std::string_view request_id) const = 0;
   virtual Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence,

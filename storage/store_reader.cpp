@@ -56,6 +56,18 @@ Result<std::optional<TransactionNumber>> StoreReader::find_id(std::string_view c
   return TransactionNumber(get_u64(value.data()));
 }
 
+Status StoreReader::ids(std::string_view prefix,
+                        const std::function<bool(std::string_view id, TransactionNumber)>& visit) const {
+  const std::unique_ptr<Cursor> cursor = view_->cursor();
+  const std::string first = id_key(prefix);
+  for (cursor->seek(first); cursor->valid() && cursor->key().starts_with(first); cursor->next()) {
+    if (cursor->value().size() != 8)
+      return damaged(fmt::format("The {} has a value of the wrong size.", describe_key(cursor->key())));
+    if (!visit(cursor->key().substr(1), TransactionNumber(get_u64(cursor->value().data())))) return {};
+  }
+  return cursor->status();
+}
+
 Result<std::optional<RequestEntry>> StoreReader::find_request(TransactionNumber number,
                                                               std::string_view request_id) const {
   std::string value;

@@ -15,6 +15,8 @@ class StoreReader final : public Reader {
 
   Position end() const override;
   Result<std::optional<TransactionNumber>> find_id(std::string_view callers_id) const override;
+  Status ids(std::string_view prefix,
+             const std::function<bool(std::string_view id, TransactionNumber)>& visit) const override;
   Result<std::optional<RequestEntry>> find_request(TransactionNumber number,
                                                    std::string_view request_id) const override;
   Result<std::optional<std::string>> payload(TransactionNumber number, Sequence sequence,

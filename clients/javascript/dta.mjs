@@ -120,6 +120,12 @@ export class Outcome {
 /** @typedef {{id: string, first_sequence?: number, sequence: number, state?: string, status: string, phase: string,
  *             repeated: boolean}} Appended */
 /** @typedef {{on: string, data?: unknown, id?: string}} NewEvent */
+/** @typedef {{name: string, paused: boolean, deprecated: number[], reason: string, who: string | null,
+ *             changed_at: string, sequence: number}} DefinitionState */
+/** `ready`, `leased` and `waiting_polls` are not in the answer of a change.
+ * @typedef {{queue: string, rate: {per_second: number, burst: number} | null, concurrency: number | null,
+ *             paused: boolean, reason: string | null, who: string | null, changed_at: string | null,
+ *             ready?: number, leased?: number, waiting_polls?: number}} QueueState */
 /** What became of an external task; `task` is 'step/task'.
  * @typedef {{task: string, instance?: number, event_id?: string} & ({result: 'done', output?: unknown} |
  *            {result: 'failed', error: {code: string, message?: string, details?: unknown},
@@ -276,21 +282,90 @@ export class Client {
     return this.raw('GET', `/v1/definitions/${quote(name)}/${quote(version)}${full ? '?full=1' : ''}`);
   }
 
-  /** @returns {Promise<{name: string, version: number, form: string, digest: string, published_at: string}[]>} */
+  /** @returns {Promise<{name: string, version: number, form: string, digest: string, published_at: string,
+   *                    paused: boolean, deprecated: boolean}[]>} */
   async definitions() {
     return JSON.parse(await this.raw('GET', '/v1/definitions')).definitions;
+  }
+
+  /**
+   * Hands nothing out for its transactions until `resumeDefinition`; results are taken.
+   * @param {string} name @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<DefinitionState>}
+   */
+  pauseDefinition(name, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/definitions/${quote(name)}/pause`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * @param {string} name @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<DefinitionState>}
+   */
+  resumeDefinition(name, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/definitions/${quote(name)}/resume`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * Lets the version take no new start; `deprecated: false` takes that back.
+   * @param {string} name @param {number} version @param {string} reason
+   * @param {{deprecated?: boolean, who?: string, requestId?: string}} [options]
+   * @returns {Promise<DefinitionState>}
+   */
+  deprecateDefinition(name, version, reason, { deprecated = true, who, requestId = randomUUID() } = {}) {
+    const body = { version, deprecated, reason, who, request_id: requestId };
+    return this.#post(`/v1/definitions/${quote(name)}/deprecate`, body);
+  }
+
+  /** Every queue that has settings, work or workers that wait.
+   * @returns {Promise<QueueState[]>} */
+  async queues() {
+    return JSON.parse(await this.raw('GET', '/v1/queues')).queues;
+  }
+
+  /** @param {string} name @returns {Promise<QueueState>} */
+  async queue(name) {
+    return JSON.parse(await this.raw('GET', `/v1/queues/${quote(name)}`));
+  }
+
+  /**
+   * Sets both limits: what is left out is no limit any more. A pause stays as it is.
+   * @param {string} name @param {{rate?: {per_second: number, burst?: number}, concurrency?: number}} limits
+   * @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<QueueState>}
+   */
+  async setQueue(name, { rate, concurrency }, reason, { who, requestId = randomUUID() } = {}) {
+    const body = JSON.stringify({ rate, concurrency, reason, who, request_id: requestId });
+    return JSON.parse(await this.raw('PUT', `/v1/queues/${quote(name)}`, body));
+  }
+
+  /**
+   * Hands nothing out until `resumeQueue`; results are taken.
+   * @param {string} name @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<QueueState>}
+   */
+  pauseQueue(name, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/queues/${quote(name)}/pause`, { reason, who, request_id: requestId });
+  }
+
+  /**
+   * @param {string} name @param {string} reason @param {{who?: string, requestId?: string}} [options]
+   * @returns {Promise<QueueState>}
+   */
+  resumeQueue(name, reason, { who, requestId = randomUUID() } = {}) {
+    return this.#post(`/v1/queues/${quote(name)}/resume`, { reason, who, request_id: requestId });
   }
 
   /**
    * Starts a transaction, or finds the one started before under this id with the same content.
    * @param {string} id @param {string} definition
    * @param {{version?: number, input?: unknown, attributes?: Record<string, string>, headers?: Record<string, string>,
-   *          waitMs?: number}} [options] `waitMs`: hold the answer until the outcome is decided, at most a minute
+   *          priority?: number, waitMs?: number}} [options] `priority`: 0 to 9, of its tasks in their queues, higher
+   *          first. `waitMs`: hold the answer until the outcome is decided, at most a minute
    * @returns {Promise<Transaction & {created: boolean}>}
    */
-  start(id, definition, { version, input, attributes, headers, waitMs = 0 } = {}) {
+  start(id, definition, { version, input, attributes, headers, priority, waitMs = 0 } = {}) {
     const wait_ms = waitMs > 0 ? clampWait(waitMs) : undefined;
-    const body = { id, definition, version, input, attributes, headers, wait_ms };
+    const body = { id, definition, version, input, attributes, headers, priority, wait_ms };
     return this.#post('/v1/transactions', body, clampWait(waitMs));
   }
 

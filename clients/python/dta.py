@@ -434,17 +434,70 @@ class Client:
     def definitions(self) -> list[dict[str, Any]]:
         return json.loads(self._get("/v1/definitions"))["definitions"]
 
+    def pause_definition(self, name: str, reason: str, *, who: Optional[str] = None,
+                         request_id: Optional[str] = None) -> dict[str, Any]:
+        """Hands nothing out for its transactions until resume_definition(); results are taken."""
+        return self._say("POST", f"/v1/definitions/{_quote(name)}/pause", {"reason": reason}, who, request_id)
+
+    def resume_definition(self, name: str, reason: str, *, who: Optional[str] = None,
+                          request_id: Optional[str] = None) -> dict[str, Any]:
+        return self._say("POST", f"/v1/definitions/{_quote(name)}/resume", {"reason": reason}, who, request_id)
+
+    def deprecate_definition(self, name: str, version: int, reason: str, *, deprecated: bool = True,
+                             who: Optional[str] = None, request_id: Optional[str] = None) -> dict[str, Any]:
+        """Lets the version take no new start; `deprecated=False` takes that back."""
+        body = {"version": version, "deprecated": deprecated, "reason": reason}
+        return self._say("POST", f"/v1/definitions/{_quote(name)}/deprecate", body, who, request_id)
+
+    # Queues.
+
+    def queues(self) -> list[dict[str, Any]]:
+        """Every queue that has settings, work or workers that wait."""
+        return json.loads(self._get("/v1/queues"))["queues"]
+
+    def queue(self, name: str) -> dict[str, Any]:
+        return json.loads(self._get(f"/v1/queues/{_quote(name)}"))
+
+    def set_queue(self, name: str, reason: str, *, per_second: Optional[float] = None, burst: Optional[int] = None,
+                  concurrency: Optional[int] = None, who: Optional[str] = None,
+                  request_id: Optional[str] = None) -> dict[str, Any]:
+        """Sets both limits: what is left out is no limit any more. A pause stays as it is."""
+        body: dict[str, Any] = {"reason": reason}
+        if per_second is not None:
+            body["rate"] = {"per_second": per_second} if burst is None else {"per_second": per_second, "burst": burst}
+        if concurrency is not None:
+            body["concurrency"] = concurrency
+        return self._say("PUT", f"/v1/queues/{_quote(name)}", body, who, request_id)
+
+    def pause_queue(self, name: str, reason: str, *, who: Optional[str] = None,
+                    request_id: Optional[str] = None) -> dict[str, Any]:
+        """Hands nothing out until resume_queue(); results are taken."""
+        return self._say("POST", f"/v1/queues/{_quote(name)}/pause", {"reason": reason}, who, request_id)
+
+    def resume_queue(self, name: str, reason: str, *, who: Optional[str] = None,
+                     request_id: Optional[str] = None) -> dict[str, Any]:
+        return self._say("POST", f"/v1/queues/{_quote(name)}/resume", {"reason": reason}, who, request_id)
+
+    def _say(self, method: str, path: str, body: dict[str, Any], who: Optional[str],
+             request_id: Optional[str]) -> dict[str, Any]:
+        body["request_id"] = request_id or str(uuid.uuid4())
+        if who is not None:
+            body["who"] = who
+        return json.loads(self.exchange(method, path, _dump(body)))
+
     # Transactions.
 
     def start(self, id: str, definition: str, *, version: Optional[int] = None, input: Any = None,
               attributes: Optional[Mapping[str, str]] = None, headers: Optional[Mapping[str, str]] = None,
-              wait: float = 0.0) -> Transaction:
+              priority: Optional[int] = None, wait: float = 0.0) -> Transaction:
         """Starts a transaction, or finds the one started before under this id with the same content.
 
-        `wait`: seconds to hold the answer until the outcome is decided (60 at most; see wait()).
+        `priority`: 0 to 9, of its tasks in their queues, higher first. `wait`: seconds to hold the answer until the
+        outcome is decided (60 at most; see wait()).
         """
         body: dict[str, Any] = {"id": id, "definition": definition}
-        for name, value in (("version", version), ("input", input), ("attributes", attributes), ("headers", headers)):
+        for name, value in (("version", version), ("input", input), ("attributes", attributes), ("headers", headers),
+                            ("priority", priority)):
             if value is not None:
                 body[name] = value
         if wait > 0:

@@ -1,4 +1,6 @@
 // The binary `dta` as a process against a fake server: requests, output, messages and exit codes.
+//
+// Size: one test a command, to be read beside the manual.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -116,15 +118,15 @@ TEST_F(Cli, DefListAndShow) {
     if (request.target == "/v1/definitions")
       return {
           .body =
-              R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":"9f86d081884c7d65","published_at":"2020-01-01T00:00:00.000Z"}]})"};
+              R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":"9f86d081884c7d65","published_at":"2020-01-01T00:00:00.000Z","paused":true,"deprecated":false}]})"};
     return {.body = "{ \"name\": \"order\" }"};
   });
   const Ran listed = run_with(server, "def list");
-  EXPECT_THAT(listed.out, HasSubstr("NAME   VERSION  FORM   PUBLISHED"));
-  EXPECT_THAT(listed.out, HasSubstr("order  3        steps"));
+  EXPECT_THAT(listed.out, HasSubstr("NAME   VERSION  FORM   STATE   PUBLISHED"));
+  EXPECT_THAT(listed.out, HasSubstr("order  3        steps  paused"));
   EXPECT_EQ(
       run_with(server, "def list --json").out,
-      R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":"9f86d081884c7d65","published_at":"2020-01-01T00:00:00.000Z"}]})"
+      R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":"9f86d081884c7d65","published_at":"2020-01-01T00:00:00.000Z","paused":true,"deprecated":false}]})"
       "\n");
   EXPECT_EQ(run_with(server, "def show order").out, "{ \"name\": \"order\" }\n");
   run_with(server, "def show order 3 --full");
@@ -239,6 +241,56 @@ TEST_F(Cli, TxPauseAndResumeSendWhoAsks) {
   EXPECT_EQ(server.requests()[1].target, "/v1/transactions/o-17/resume");
   EXPECT_EQ(server.requests()[1].body, R"({"reason":"counted","who":"otto","request_id":"p-2"})");
   EXPECT_EQ(run_with(server, "tx pause o-17").exit_code, 2) << "a reason is required";
+}
+
+TEST_F(Cli, QueueSetPauseAndResumeSendWhatIsAsked) {
+  FakeServer server(
+      always({.body = R"({"queue":"a b","rate":{"per_second":0.5,"burst":3},"concurrency":8,"paused":true})"}));
+  EXPECT_EQ(run_with(server, "queue set 'a b' --rate 0.5 --burst 3 --concurrency 8 --reason slow --request-id r").out,
+            "a b  paused  leases at most 8  rate 0.5/s, 3 at once\n");
+  EXPECT_EQ(server.requests()[0].target, "/v1/queues/a%20b");
+  EXPECT_EQ(server.requests()[0].body,
+            R"({"reason":"slow","who":"anna","request_id":"r","rate":{"per_second":0.5,"burst":3},"concurrency":8})");
+  EXPECT_EQ(run_with(server, "queue set q --reason free --request-id r2").exit_code, 0);
+  EXPECT_EQ(server.requests()[1].body, R"({"reason":"free","who":"anna","request_id":"r2"})");
+  for (const std::string what : {"pause", "resume"}) {
+    EXPECT_EQ(run_with(server, "queue " + what + " q --reason r --who otto --request-id p").exit_code, 0);
+    EXPECT_EQ(server.requests().back().target, "/v1/queues/q/" + what);
+    EXPECT_EQ(server.requests().back().body, R"({"reason":"r","who":"otto","request_id":"p"})");
+    EXPECT_EQ(run_with(server, "queue " + what + " q").exit_code, 2) << "a reason is required";
+  }
+  EXPECT_NE(run_with(server, "queue set q --burst 3 --reason r").exit_code, 0) << "a burst of what?";
+  EXPECT_EQ(server.requests().size(), 4u);
+}
+
+TEST_F(Cli, QueueListAndShow) {
+  FakeServer server([](const FakeRequest& request) -> FakeAnswer {
+    const std::string queue =
+        R"({"queue":"q","rate":null,"concurrency":8,"paused":false,"reason":"slow","who":"anna","changed_at":"2020-01-01T00:00:00.000Z","ready":12,"leased":8,"waiting_polls":1})";
+    return {.body = request.target == "/v1/queues" ? R"({"queues":[)" + queue + "]}" : queue};
+  });
+  EXPECT_EQ(run_with(server, "queue list").out,
+            "QUEUE  STATE  READY  LEASED  LIMIT  RATE  WAITING POLLS\nq      open   12     8       8      -     1\n");
+  EXPECT_THAT(run_with(server, "queue list --json").out, StartsWith(R"({"queues":[{"queue":"q")"));
+  const std::string shown = run_with(server, "queue show q").out;
+  EXPECT_THAT(shown, HasSubstr("leases at most  8\n"));
+  EXPECT_THAT(shown, HasSubstr(" by anna: slow\n"));
+  EXPECT_EQ(server.requests().back().target, "/v1/queues/q");
+}
+
+TEST_F(Cli, DefPauseResumeAndDeprecateSendWhatIsAsked) {
+  FakeServer server(always({.body = R"({"name":"order","paused":true,"deprecated":[1,3]})"}));
+  EXPECT_EQ(run_with(server, "def pause order --reason r --request-id i").out, "order  paused  deprecated: 1, 3\n");
+  EXPECT_EQ(server.requests()[0].target, "/v1/definitions/order/pause");
+  EXPECT_EQ(server.requests()[0].body, R"({"reason":"r","who":"anna","request_id":"i"})");
+  EXPECT_EQ(run_with(server, "def resume order --reason r").exit_code, 0);
+  EXPECT_EQ(server.requests()[1].target, "/v1/definitions/order/resume");
+  EXPECT_EQ(run_with(server, "def deprecate order 3 --reason r --request-id i").exit_code, 0);
+  EXPECT_EQ(server.requests()[2].body, R"({"reason":"r","who":"anna","request_id":"i","version":3})");
+  EXPECT_EQ(run_with(server, "def deprecate order 3 --take-back --reason r --request-id i").exit_code, 0);
+  EXPECT_EQ(server.requests()[3].target, "/v1/definitions/order/deprecate");
+  EXPECT_EQ(server.requests()[3].body,
+            R"({"reason":"r","who":"anna","request_id":"i","version":3,"deprecated":false})");
 }
 
 TEST_F(Cli, TxSignalSendsNameIdAndPayload) {

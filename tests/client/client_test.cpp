@@ -309,6 +309,51 @@ TEST(Client, TerminateAndResolveSayWhatAndWhy) {
   EXPECT_EQ((*Json::parse(requests[1].body))["request_id"].string(), "r-1");
 }
 
+TEST(Client, QueuesAndDefinitionsAreToldWhatAndWhy) {
+  const std::string queue =
+      R"({"queue":"a/b","rate":{"per_second":0.5,"burst":3},"concurrency":8,"paused":true,"reason":"slow","who":"anna",)"
+      R"("changed_at":"1970-01-01T00:00:01.500Z","ready":1,"leased":2,"waiting_polls":3})";
+  const std::string definition = R"({"name":"d","paused":true,"deprecated":[1,3],"reason":"r","who":null})";
+  FakeServer server([&](const FakeRequest& request) -> FakeAnswer {
+    if (request.target == "/v1/queues") return {.body = R"({"queues":[)" + queue + R"(,{"queue":"c","rate":null}]})"};
+    return {.body = request.target.starts_with("/v1/queues") ? queue : definition};
+  });
+  Client client(server.url());
+  const QueueState set =
+      client.set_queue("a/b", {.rate = QueueRate{0.5, 3}, .concurrency = 8}, {.reason = "slow", .request_id = "r"});
+  EXPECT_EQ(set.limits.rate->per_second, 0.5);
+  EXPECT_EQ(set.limits.rate->burst, 3u);
+  EXPECT_EQ(set.limits.concurrency, 8u);
+  EXPECT_TRUE(set.paused);
+  EXPECT_EQ(set.leased, 2u);
+  client.set_queue("q", {}, {.reason = "free", .request_id = "r"});
+  client.pause_queue("q", {.reason = "r", .request_id = "r"});
+  client.resume_queue("q", {.reason = "r", .request_id = "r"});
+  const auto all = client.queues();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].queue, "c");
+  EXPECT_FALSE(all[1].limits.rate || all[1].limits.concurrency);
+  EXPECT_EQ(client.queue("a/b").waiting_polls, 3u);
+  EXPECT_EQ(client.pause_definition("d", {.reason = "r"}).deprecated, (std::vector<std::uint32_t>{1, 3}));
+  EXPECT_TRUE(client.resume_definition("d", {.reason = "r"}).paused);
+  client.deprecate_definition("d", 3, {.reason = "r", .request_id = "r"});
+  client.restore_definition("d", 3, {.reason = "r", .request_id = "r"});
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 10u);
+  EXPECT_EQ(requests[0].method, "PUT");
+  EXPECT_EQ(requests[0].target, "/v1/queues/a%2Fb");
+  EXPECT_EQ(requests[0].body,
+            R"({"reason":"slow","request_id":"r","rate":{"per_second":0.5,"burst":3},"concurrency":8})");
+  EXPECT_EQ(requests[1].body, R"({"reason":"free","request_id":"r"})");
+  EXPECT_EQ(requests[2].target, "/v1/queues/q/pause");
+  EXPECT_EQ(requests[3].target, "/v1/queues/q/resume");
+  EXPECT_EQ(requests[6].target, "/v1/definitions/d/pause");
+  EXPECT_EQ(requests[7].target, "/v1/definitions/d/resume");
+  EXPECT_EQ(requests[8].target, "/v1/definitions/d/deprecate");
+  EXPECT_EQ(requests[8].body, R"({"reason":"r","request_id":"r","version":3})");
+  EXPECT_EQ(requests[9].body, R"({"reason":"r","request_id":"r","version":3,"deprecated":false})");
+}
+
 TEST(Client, PauseResumeAndSignalSayWhatAndWhy) {
   const std::string answer = R"({"id":"a","status":"paused","phase":"running","sequence":20})";
   FakeServer server(in_order({{.body = answer}, {.body = answer}, {.body = answer}, {.body = answer}}));

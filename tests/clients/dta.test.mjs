@@ -82,6 +82,34 @@ withServer('an append and a cancel keep their ids over a retry', async (server, 
   assert.equal(events[1].id, 'mine');
 });
 
+withServer('queues and definitions are changed once over a retry', async (server, client) => {
+  const said = { who: 'anna' };
+  const calls = [
+    ['PUT', '/v1/queues/a%2Fb', { rate: { per_second: 0.5, burst: 3 }, concurrency: 2 },
+      () => client.setQueue('a/b', { rate: { per_second: 0.5, burst: 3 }, concurrency: 2 }, 'slow', said)],
+    ['POST', '/v1/queues/q/pause', {}, () => client.pauseQueue('q', 'slow', said)],
+    ['POST', '/v1/queues/q/resume', {}, () => client.resumeQueue('q', 'slow', said)],
+    ['POST', '/v1/definitions/d/pause', {}, () => client.pauseDefinition('d', 'slow', said)],
+    ['POST', '/v1/definitions/d/resume', {}, () => client.resumeDefinition('d', 'slow', said)],
+    ['POST', '/v1/definitions/d/deprecate', { version: 3, deprecated: true },
+      () => client.deprecateDefinition('d', 3, 'slow', said)],
+  ];
+  for (const [method, path, fields, call] of calls) {
+    server.answers[`${method} ${path}`] = () => [200, '{"sequence":4}'];
+    server.faults.push([path, 'lose']);
+    assert.equal((await call()).sequence, 4);
+    const [first, second] = server.bodies(path);
+    assert.deepEqual(first, second);
+    const { request_id, ...rest } = first;
+    assert(request_id);
+    assert.deepEqual(rest, { ...fields, reason: 'slow', who: 'anna' });
+  }
+  server.answers['GET /v1/queues'] = () => [200, '{"queues":[{"queue":"q","ready":2}]}'];
+  server.answers['GET /v1/queues/q'] = () => [200, '{"queue":"q","leased":3}'];
+  assert.deepEqual(await client.queues(), [{ queue: 'q', ready: 2 }]);
+  assert.equal((await client.queue('q')).leased, 3);
+});
+
 withServer('terminate and resolve keep their ids over a retry', async (server, client) => {
   const [terminate, resolve] = ['terminate', 'incidents/2/resolve'].map((call) => `/v1/transactions/o/${call}`);
   for (const path of [terminate, resolve]) {

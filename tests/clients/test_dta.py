@@ -119,6 +119,32 @@ class ClientCalls(Case):
         self.assertNotIn("who", first)
         self.assertTrue(first["request_id"])
 
+    def test_queues_and_definitions_are_changed_once_over_a_retry(self):
+        calls = [
+            ("PUT", "/v1/queues/a%2Fb", {"rate": {"per_second": 0.5, "burst": 3}, "concurrency": 2},
+             lambda: self.client.set_queue("a/b", "slow", per_second=0.5, burst=3, concurrency=2, who="anna")),
+            ("POST", "/v1/queues/q/pause", {}, lambda: self.client.pause_queue("q", "slow", who="anna")),
+            ("POST", "/v1/queues/q/resume", {}, lambda: self.client.resume_queue("q", "slow", who="anna")),
+            ("POST", "/v1/definitions/d/pause", {}, lambda: self.client.pause_definition("d", "slow", who="anna")),
+            ("POST", "/v1/definitions/d/resume", {}, lambda: self.client.resume_definition("d", "slow", who="anna")),
+            ("POST", "/v1/definitions/d/deprecate", {"version": 3, "deprecated": True},
+             lambda: self.client.deprecate_definition("d", 3, "slow", who="anna")),
+        ]
+        for method, path, fields, call in calls:
+            self.server.answers[method + " " + path] = lambda query, body: (200, '{"sequence":4}')
+            self.server.faults += [(path, "lose")]
+            self.assertEqual(call()["sequence"], 4)
+            first, second = self.server.bodies(path)
+            self.assertEqual(first, second)
+            self.assertTrue(first.pop("request_id"))
+            self.assertEqual(first, {"reason": "slow", "who": "anna", **fields})
+
+    def test_queues_are_read(self):
+        self.server.answers["GET /v1/queues"] = lambda query, body: (200, '{"queues":[{"queue":"q","ready":2}]}')
+        self.server.answers["GET /v1/queues/q"] = lambda query, body: (200, '{"queue":"q","leased":3}')
+        self.assertEqual(self.client.queues(), [{"queue": "q", "ready": 2}])
+        self.assertEqual(self.client.queue("q")["leased"], 3)
+
     def test_pause_and_resume_keep_their_request_ids_over_a_retry(self):
         answer = {"id": "o", "status": "paused", "phase": "running", "sequence": 9}
         for call in (self.client.pause, self.client.resume):

@@ -121,6 +121,8 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfACompensation) {
       {"resolved, and there is no incident", IncidentResolved{1, IncidentResolution::retry, "", ""}, {}},
       {"transitioned", Transitioned{0, 0, 1, "", {}}, {}},
       {"published", DefinitionPublished{"s", 2, {}}, {}},
+      {"queue changed", QueueChanged{}, {}},
+      {"definition changed", DefinitionChanged{}, {}},
       {"outcome decided", OutcomeDecided{}, {}},
       {"skipped first", StepSkipped{0}, {1}},
       {"skipped second", StepSkipped{1}, {7}},

@@ -70,11 +70,11 @@ TEST_F(Routes, ListDefinitions) {
   auto definition = schema::parse_definition(kDefinition);
   fake.on<DefinitionsRequest>([&](DefinitionsRequest& request) {
     EXPECT_EQ(request.name, "");
-    request.reply(DefinitionsReply{{{*definition, schema::Time{1500}}, {*definition, schema::Time{2500}}}});
+    request.reply(DefinitionsReply{{{*definition, schema::Time{1500}, true}, {*definition, schema::Time{2500}}}});
   });
   const Response response = call("GET", "/v1/definitions");
   EXPECT_THAT(response.body, HasSubstr(R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":")"));
-  EXPECT_THAT(response.body, HasSubstr(R"("published_at":"1970-01-01T00:00:01.500Z"},{"name")"));
+  EXPECT_THAT(response.body, HasSubstr(R"("published_at":"1970-01-01T00:00:01.500Z","paused":true,"deprecated":false},{"name")"));
 }
 
 TEST_F(Routes, StartTransaction) {

@@ -45,6 +45,7 @@ TEST(Metrics, EveryOneIsDocumented) {
   Metrics metrics;
   metrics.queue_ready("q").Set(1);
   metrics.queue_oldest_seconds("q").Set(1);
+  metrics.queue_leased("q").Set(1);
   EXPECT_EQ(names_in(metrics.text()), documented);
 }
 

@@ -120,6 +120,8 @@ class Text {
     return fmt::format("{}: {} -> {}{}{}", d_.transitions[e.transition].on, d_.states[e.from].name,
                        d_.states[e.to].name, e.event_id.empty() ? "" : " id " + e.event_id, payload(" data ", e.data));
   }
+  std::string operator()(const QueueChanged& e) { return fmt::format("{}{}", e.queue, e.paused ? " paused" : ""); }
+  std::string operator()(const DefinitionChanged& e) { return fmt::format("{}{}", e.name, e.paused ? " paused" : ""); }
   std::string operator()(const DefinitionPublished& e) { return fmt::format("{} v{}", e.name, e.version); }
 
  private:

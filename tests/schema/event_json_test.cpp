@@ -64,6 +64,8 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(cancel_requested","reason":"customer called","who":"anna"})",
       R"(transaction_paused","reason":"stock is counted","who":"otto"})",
       R"(transaction_resumed","reason":"counted","who":"otto"})",
+      R"(queue_changed","queue":"payment.authorize","rate":{"per_second":0.5,"burst":3},"concurrency":8,"paused":true,"reason":"the bank is slow","who":"anna"})",
+      R"(definition_changed","name":"order","paused":true,"deprecated":[1,2],"reason":"a fault in step pack","who":"otto"})",
       R"(epoch_opened","epoch":3,"reason":"its parent goes back"})",
       R"(step_entered","step":"pack","instances":8,"inputs":[{"task":"box","instance":2,"input":{"payload":0}}],"skipped":[{"task":"box","instance":2},{"task":"label","instance":7}],"unresolved":true,"deadline":"1m","wait":"0ms","wait_deadline":"7d","timeouts":[{"task":"label","instance":7,"queue":null,"attempt":"90s","total":"1h","heartbeat":"5s"}]})",
       R"(step_met","step":"reserve","route":{"go":"pack","choice":3}})",
@@ -77,6 +79,8 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(task_completed","step":"reserve","task":"stock","undo":false,"attempt":1,"irreversible":true})",
       R"(task_failed","step":"reserve","task":"stock","undo":false,"attempt":1,"error":{"code":"refused","message":""},"effect":"none","retryable":false,"retry_at":null,"left_behind":true})",
       R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"in_child"}]})",
+      R"(transaction_started","id":"o-18","definition":"order","version":3,"definition_digest":")" + std::string(64, '0') +
+          R"(","expires_at":null,"attributes":{},"headers":{},"priority":9})",
   };
   const auto events = samples::every_kind_and_field();
   ASSERT_EQ(events.size(), expected.size());

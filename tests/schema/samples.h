@@ -59,6 +59,8 @@ inline std::vector<Event> every_kind() {
       CancelRequested{"customer called", "anna"},
       TransactionPaused{"stock is counted", "otto"},
       TransactionResumed{"counted", "otto"},
+      QueueChanged{"payment.authorize", {500, 3}, 8, true, "the bank is slow", "anna"},
+      DefinitionChanged{"order", true, {1, 2}, "a fault in step pack", "otto"},
       EpochOpened{3, "its parent goes back"},
   };
 }
@@ -89,6 +91,7 @@ inline std::vector<Event> later_fields() {
       TaskFailed{
           {{0, 0, 0}, Action::perform, 1, Sequence()}, "refused", "", {}, Effect::none, false, Time::never(), true},
       TransactionCompensated{{{{0, 0, 0}, NotUndoneReason::in_child}}},
+      TransactionStarted{"o-18", "order", 3, {}, {}, {}, {}, {}, {}, 9},
   };
 }
 

@@ -173,7 +173,10 @@ TEST(EventKinds, KeepTheirNumbersAndNames) {
                                "wait_ended",
                                "cancel_requested",
                                "transaction_paused",
-                               "transaction_resumed"};
+                               "transaction_resumed",
+                               "queue_changed",
+                               "definition_changed",
+                               "epoch_opened"};
   const auto events = samples::every_kind();
   ASSERT_EQ(events.size(), std::size(names));
   for (std::size_t i = 0; i < events.size(); ++i) {

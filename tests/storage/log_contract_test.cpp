@@ -1,4 +1,6 @@
 // The contract of log.h, run by every log: in memory, LevelDB on the real disk, LevelDB on the fault-injecting one.
+//
+// Size: the contract in one place: every log runs all of it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -160,7 +162,7 @@ TEST_P(LogContract, FindsIdsRequestsAndPayloads) {
   const TransactionNumber number(1);
   Batch batch = writer_->batch();
   writer_->add(batch, 1);
-  batch.bind_id("order-1", number);
+  for (const char* id : {"order-1", "$queue/b", "$queue/a", "$queua"}) batch.bind_id(id, number);
   batch.put_request(number, "req", {Sequence(1), schema::sha256("body")});
   batch.put_payload(number, Sequence(1), 0, "");
   batch.put_payload(number, Sequence(1), 1, "one");
@@ -169,6 +171,18 @@ TEST_P(LogContract, FindsIdsRequestsAndPayloads) {
   EXPECT_EQ(reader->find_id("order-1").value(), number);
   EXPECT_EQ(reader->find_id("order-").value(), std::nullopt);
   EXPECT_EQ(reader->find_id("order-10").value(), std::nullopt);
+  const auto ids_from = [&](std::string_view prefix, std::size_t most = 9) {
+    std::vector<std::string> found;
+    EXPECT_TRUE(reader->ids(prefix, [&](std::string_view id, TransactionNumber of) {
+      found.push_back(std::string(id) + " " + std::to_string(of.value));
+      return found.size() < most;
+    }));
+    return found;
+  };
+  EXPECT_EQ(ids_from("$queue/"), (std::vector<std::string>{"$queue/a 1", "$queue/b 1"}));
+  EXPECT_EQ(ids_from("", 1), std::vector<std::string>{"$queua 1"});
+  EXPECT_EQ(ids_from("order-1"), std::vector<std::string>{"order-1 1"});
+  EXPECT_TRUE(ids_from("p").empty());
   const RequestEntry entry{Sequence(1), schema::sha256("body")};
   EXPECT_EQ(reader->find_request(number, "req").value(), entry);
   EXPECT_EQ(reader->find_request(TransactionNumber(2), "req").value(), std::nullopt);

@@ -119,6 +119,9 @@ std::vector<std::string> content_of(const Reader& reader) {
     lines.push_back(std::move(line));
     return true;
   };
+  if (failed(reader.ids(
+          "", [&](std::string_view id, TransactionNumber n) { return keep(fmt::format("id {} {}", id, n.value)); })))
+    return lines;
   if (failed(reader.open_transactions([&](TransactionNumber n) { return keep(fmt::format("open {}", n.value)); })))
     return lines;
   if (failed(reader.directory("", "", [&](const DirectoryEntry& e) { return keep(e.key + " = " + e.row); })))

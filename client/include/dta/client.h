@@ -43,6 +43,7 @@ struct StartOptions {
   std::string input = {};                              // JSON; empty: none
   std::map<std::string, std::string> attributes = {};  // at most 16; shown in lists, usable as filters
   std::map<std::string, std::string> headers = {};     // at most 16; handed to every worker with every task
+  unsigned priority = 0;                               // 0 to 9, of its tasks in their queues; higher first
   std::chrono::milliseconds wait{0};                   // how long to wait for the outcome
 };
 
@@ -174,6 +175,37 @@ struct DefinitionSummary {
   std::string name = {}, form = {}, digest = {};
   std::uint32_t version = 0;
   std::optional<Time> published_at = {};
+  bool paused = false;      // with all its versions
+  bool deprecated = false;  // takes no new start
+};
+
+// What people say of a definition, and who said it last.
+struct DefinitionState {
+  std::string name = {}, reason = {}, who = {};
+  bool paused = false;
+  std::vector<std::uint32_t> deprecated = {};  // versions
+  std::optional<Time> changed_at = {};
+  std::string json = {};
+};
+
+struct QueueRate {
+  double per_second = 0;                    // 0.001 to 1,000,000, at most three decimals
+  std::optional<std::uint32_t> burst = {};  // as many at once after a quiet time; per_second, rounded up, when absent
+};
+
+// Nothing: no limit.
+struct QueueLimits {
+  std::optional<QueueRate> rate = {};             // hand-outs of tasks and undos
+  std::optional<std::uint32_t> concurrency = {};  // leases open at once
+};
+
+struct QueueState {
+  std::string queue = {}, reason = {}, who = {};  // of the last change; empty: nothing was ever said
+  QueueLimits limits = {};
+  bool paused = false;
+  std::optional<Time> changed_at = {};
+  std::uint64_t ready = 0, leased = 0, waiting_polls = 0;  // not in the answer of a change
+  std::string json = {};
 };
 
 struct CancelOptions {
@@ -249,8 +281,23 @@ class Client {
   std::string definition(std::string_view name, std::optional<std::uint32_t> version = {});
   std::string definition_in_full(std::string_view name, std::optional<std::uint32_t> version = {});
   std::vector<DefinitionSummary> definitions();
+  // Nothing is handed out for transactions of the definition until resume_definition(). Refusal: definition_not_found.
+  DefinitionState pause_definition(std::string_view name, const CancelOptions& options);
+  DefinitionState resume_definition(std::string_view name, const CancelOptions& options);
+  // The version takes no new start; restore_definition() takes that back. Refusal: definition_not_found.
+  DefinitionState deprecate_definition(std::string_view name, std::uint32_t version, const CancelOptions& options);
+  DefinitionState restore_definition(std::string_view name, std::uint32_t version, const CancelOptions& options);
 
-  // Refusals: definition_not_found, id_reused, overloaded.
+  // Queues that have settings, work or workers that wait; and one, known or not.
+  std::vector<QueueState> queues();
+  QueueState queue(std::string_view name);
+  // Both limits as given. A pause stays as it is.
+  QueueState set_queue(std::string_view name, const QueueLimits& limits, const CancelOptions& options);
+  // Hands nothing out until resume_queue(); results are taken.
+  QueueState pause_queue(std::string_view name, const CancelOptions& options);
+  QueueState resume_queue(std::string_view name, const CancelOptions& options);
+
+  // Refusals: definition_not_found, deprecated, id_reused, overloaded.
   Transaction start(const StartOptions& options);
   Transaction get(std::string_view id);
   // The transaction after the event with this sequence.
