@@ -954,7 +954,7 @@ export class Worker {
 }
 
 /**
- * What barrier() needs of a SQL database, whatever its driver: an open transaction.
+ * What barrier() needs of a SQL database, whatever its driver: an open transaction. Values are marked with `?`.
  * @typedef {object} SqlTransaction
  * @property {(sql: string, values?: (string | number | null)[]) => Promise<Record<string, any>[]>} all rows of a query
  * @property {(sql: string, values?: (string | number | null)[]) => Promise<number>} run rows changed
@@ -963,6 +963,43 @@ export class Worker {
 /** The barrier's table; create it before the first call. SQLite and PostgreSQL take it as it is. */
 export const BARRIER_TABLE = `CREATE TABLE IF NOT EXISTS dta_barrier (
   key TEXT PRIMARY KEY, origin TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0, found INTEGER, output TEXT)`;
+
+/**
+ * Runs `body` inside one transaction of a PostgreSQL database, by a pool of `pg` (node-postgres): committed when it
+ * resolves, rolled back when it rejects. Any isolation level from READ COMMITTED upwards will do for barrier().
+ * In `body`, `?` marks a value, as in barrier(); for statements that need a question mark use `sql.client`, which is
+ * the connection of `pg` itself.
+ * @template T
+ * @param {{ connect: () => Promise<any> }} pool
+ * @param {(sql: SqlTransaction & { client: any }) => Promise<T>} body
+ * @returns {Promise<T>}
+ */
+export async function postgresqlTransaction(pool, body) {
+  const client = await pool.connect();
+  const query = (sql, values = []) => {
+    let count = 0;
+    return client.query(sql.replace(/\?/g, () => `$${(count += 1)}`), values);
+  };
+  const sql = {
+    client,
+    all: async (text, values) => (await query(text, values)).rows,
+    run: async (text, values) => (await query(text, values)).rowCount,
+  };
+  let broken;
+  try {
+    await client.query('BEGIN');
+    const result = await body(sql);
+    // A transaction in which a statement failed answers COMMIT with success, and with the tag ROLLBACK.
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error('rolled back at COMMIT, because a statement in the transaction had failed');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((lost) => { broken = lost; }); // the pool throws a broken connection away
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
 
 /**
  * Runs `effect` at most once for a task's idempotency key, in one local SQL transaction with the key.
@@ -977,6 +1014,7 @@ export const BARRIER_TABLE = `CREATE TABLE IF NOT EXISTS dta_barrier (
  * @returns {Promise<Outcome>}
  */
 export async function barrier(sql, task, effect) {
+  // True for one caller only: of two at once the second waits until the first one's transaction has ended.
   const insert = async (key) => (await sql.run(
     'INSERT INTO dta_barrier (key, origin) VALUES (?, ?) ON CONFLICT DO NOTHING', [key, task.kind])) === 1;
   const select = 'SELECT origin, undone, found, output FROM dta_barrier WHERE key = ?';
@@ -993,10 +1031,14 @@ export async function barrier(sql, task, effect) {
   let run = true;
   let found;
   if (task.kind === 'undo') {
-    const action = (await insert(task.actionKey)) ? undefined : await row(task.actionKey);
-    found = action?.origin === 'do';
-    run = found && !action.undone; // an undo that is ordered again finds it undone already
-    if (run) await sql.run('UPDATE dta_barrier SET undone = 1 WHERE key = ?', [task.actionKey]);
+    run = false;
+    found = false;
+    if (!(await insert(task.actionKey))) {
+      // The undo may have been ordered more than once, and two orders may run at once: one of them gets the row.
+      run = (await sql.run("UPDATE dta_barrier SET undone = 1 WHERE key = ? AND origin = 'do' AND undone = 0",
+        [task.actionKey])) === 1;
+      found = run || (await row(task.actionKey)).origin === 'do';
+    }
   }
   const output = run ? await effect() : undefined;
   await sql.run('UPDATE dta_barrier SET found = ?, output = ? WHERE key = ?',

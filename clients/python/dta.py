@@ -34,6 +34,7 @@ import random
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 import time
 import urllib.parse
@@ -43,7 +44,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequenc
 
 __all__ = [
     "Client", "Worker", "Task", "Outcome", "TaskFailed", "Transaction", "Summary", "Page", "Event", "EventPage",
-    "Published", "Appended", "barrier", "DtaError", "RETRYABLE",
+    "Published", "Appended", "barrier", "BARRIER_TABLE", "DtaError", "RETRYABLE",
 ]
 
 # ---------------------------------------------------------------------------------------------------------- errors ---
@@ -1079,7 +1080,8 @@ class Worker:
 
 # --------------------------------------------------------------------------------------------------------- barrier ---
 
-_BARRIER_TABLE = """CREATE TABLE IF NOT EXISTS dta_barrier (
+#: Create it once, with the rest of your schema. SQLite and PostgreSQL take it as it stands.
+BARRIER_TABLE = """CREATE TABLE IF NOT EXISTS dta_barrier (
   key    TEXT PRIMARY KEY,
   origin TEXT NOT NULL,                -- who inserted the key: 'do' with its effect, or 'undo' to shut the door
   undone INTEGER NOT NULL DEFAULT 0,   -- of an action's key: its undo took effect
@@ -1087,7 +1089,7 @@ _BARRIER_TABLE = """CREATE TABLE IF NOT EXISTS dta_barrier (
   output TEXT)                         -- JSON, so that a duplicate answers what the first call answered"""
 
 
-def barrier(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite3.Connection], Any]) -> Outcome:
+def barrier(connection: Any, task: Task, effect: Callable[[Any], Any], *, paramstyle: Optional[str] = None) -> Outcome:
     """Runs `effect` at most once for a task's idempotency key, in one local SQL transaction with the key.
 
     - A duplicate does nothing and gives the first answer again.
@@ -1096,55 +1098,105 @@ def barrier(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite
     - An action that finds itself undone raises TaskFailed("undone", retryable=False, effect="none").
 
     If `effect` raises, the SQL transaction is rolled back, key included. The connection must not be inside one.
+
+    `connection` is one of sqlite3, or of a DB-API 2.0 driver for PostgreSQL (psycopg2, psycopg) that is not in
+    autocommit mode. The table BARRIER_TABLE must be there; on SQLite it is created when it is not. How values are marked
+    in statements is what the driver's module says (`paramstyle`: qmark, format or pyformat); say it yourself when the
+    connection is wrapped in something else. Any isolation level from READ COMMITTED upwards will do.
     """
-    if connection.in_transaction:
-        raise ValueError("barrier() begins the SQL transaction itself")
-    connection.execute(_BARRIER_TABLE)
-    connection.commit()
-    connection.execute("BEGIN IMMEDIATE")
+    sql = _BarrierSql(connection, paramstyle)
+    sql.begin()
     try:
-        run = _barrier_do if task.kind == "do" else _barrier_undo
-        outcome = run(connection, task, effect)
-        connection.execute("COMMIT")
+        outcome = (_barrier_do if task.kind == "do" else _barrier_undo)(sql, task, effect)
+        connection.commit()
         return outcome
     except BaseException:
         connection.rollback()
         raise
 
 
-def _insert_key(connection: sqlite3.Connection, key: str, origin: str) -> bool:
-    sql = "INSERT OR IGNORE INTO dta_barrier (key, origin) VALUES (?, ?)"
-    return connection.execute(sql, (key, origin)).rowcount == 1
+class _BarrierSql:
+    """A connection of any driver: begins a transaction in it, and runs statements with `?` for values."""
+
+    def __init__(self, connection: Any, paramstyle: Optional[str]) -> None:
+        self.connection = connection
+        if paramstyle is None:
+            module = sys.modules.get(type(connection).__module__.partition(".")[0])
+            paramstyle = getattr(module, "paramstyle", None)
+        if paramstyle not in ("qmark", "format", "pyformat"):
+            raise ValueError(f"barrier() knows the paramstyles qmark, format and pyformat, not {paramstyle}")
+        self._mark = "?" if paramstyle == "qmark" else "%s"
+
+    def begin(self) -> None:
+        connection = self.connection
+        if isinstance(connection, sqlite3.Connection):
+            if connection.in_transaction:
+                raise ValueError("barrier() begins the SQL transaction itself")
+            connection.execute(BARRIER_TABLE)
+            connection.commit()
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        if getattr(connection, "autocommit", False):
+            raise ValueError("barrier() needs a connection that is not in autocommit mode")
+        if getattr(getattr(connection, "info", None), "transaction_status", 0):
+            raise ValueError("barrier() begins the SQL transaction itself")
+        # Nothing to do: the driver begins a transaction with the first statement.
+
+    def run(self, statement: str, *values: Any) -> int:
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(statement.replace("?", self._mark), values)
+            return cursor.rowcount
+        finally:
+            cursor.close()
+
+    def row(self, key: str) -> tuple:
+        cursor = self.connection.cursor()
+        try:
+            statement = "SELECT origin, undone, found, output FROM dta_barrier WHERE key = ?"
+            cursor.execute(statement.replace("?", self._mark), (key,))
+            return tuple(cursor.fetchone())
+        finally:
+            cursor.close()
+
+    def insert(self, key: str, origin: str) -> bool:
+        """True for one caller only: of two at once the second waits until the first one's transaction has ended."""
+        return self.run("INSERT INTO dta_barrier (key, origin) VALUES (?, ?) ON CONFLICT DO NOTHING", key, origin) == 1
 
 
-def _barrier_do(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite3.Connection], Any]) -> Outcome:
+def _barrier_output(value: Any) -> Any:
+    return value.output if isinstance(value, Outcome) else value
+
+
+def _barrier_known_output(text: Optional[str]) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _barrier_do(sql: _BarrierSql, task: Task, effect: Callable[[Any], Any]) -> Outcome:
     key = task.idempotency_key
-    if not _insert_key(connection, key, "do"):
-        origin, undone, output = connection.execute(
-            "SELECT origin, undone, output FROM dta_barrier WHERE key = ?", (key,)).fetchone()
+    if not sql.insert(key, "do"):
+        origin, undone, _, known = sql.row(key)
         if origin == "undo" or undone:
             raise TaskFailed("undone", "this action was undone before it took effect", retryable=False, effect="none")
-        return Outcome(json.loads(output))
-    value = effect(connection)
-    output = value.output if isinstance(value, Outcome) else value
-    connection.execute("UPDATE dta_barrier SET output = ? WHERE key = ?", (_dump(output), key))
+        return Outcome(_barrier_known_output(known))
+    output = _barrier_output(effect(sql.connection))
+    sql.run("UPDATE dta_barrier SET output = ? WHERE key = ?", _dump(output), key)
     return Outcome(output)
 
 
-def _barrier_undo(connection: sqlite3.Connection, task: Task, effect: Callable[[sqlite3.Connection], Any]) -> Outcome:
+def _barrier_undo(sql: _BarrierSql, task: Task, effect: Callable[[Any], Any]) -> Outcome:
     key, action = task.idempotency_key, task.action_key
-    if not _insert_key(connection, key, "undo"):
-        found, output = connection.execute("SELECT found, output FROM dta_barrier WHERE key = ?", (key,)).fetchone()
-        return Outcome(json.loads(output), found=bool(found))
+    if not sql.insert(key, "undo"):
+        _, _, found, known = sql.row(key)
+        return Outcome(_barrier_known_output(known), found=bool(found))
     output = None
     found = False
-    if not _insert_key(connection, action, "undo"):
-        origin, undone = connection.execute(
-            "SELECT origin, undone FROM dta_barrier WHERE key = ?", (action,)).fetchone()
-        found = origin == "do"
-        if found and not undone:  # an undo that is ordered again finds it undone already
-            value = effect(connection)
-            output = value.output if isinstance(value, Outcome) else value
-            connection.execute("UPDATE dta_barrier SET undone = 1 WHERE key = ?", (action,))
-    connection.execute("UPDATE dta_barrier SET found = ?, output = ? WHERE key = ?", (int(found), _dump(output), key))
+    if not sql.insert(action, "undo"):
+        # The undo may have been ordered more than once, and two orders may run at once: one of them gets the row.
+        mine = sql.run(
+            "UPDATE dta_barrier SET undone = 1 WHERE key = ? AND origin = 'do' AND undone = 0", action) == 1
+        if mine:
+            output = _barrier_output(effect(sql.connection))
+        found = mine or sql.row(action)[0] == "do"
+    sql.run("UPDATE dta_barrier SET found = ?, output = ? WHERE key = ?", int(found), _dump(output), key)
     return Outcome(output, found=found)

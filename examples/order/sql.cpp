@@ -71,18 +71,4 @@ std::int64_t Statement::integer(int column) {
   return sqlite3_column_int64(statement_, column);
 }
 
-SqlTransaction::~SqlTransaction() {
-  if (!open_) return;
-  try {
-    db_.execute("ROLLBACK");
-  } catch (const std::runtime_error&) {
-    // SQLite rolled back by itself when the statement failed; there is nothing left to undo.
-  }
-}
-
-void SqlTransaction::commit() {
-  db_.execute("COMMIT");
-  open_ = false;
-}
-
 }  // namespace order

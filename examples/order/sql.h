@@ -23,6 +23,8 @@ class Database {
   void execute(const char* sql);
   // Rows changed by the last INSERT, UPDATE or DELETE.
   int changes() const;
+  // For the barrier, which brings the transaction; it stays this object's.
+  sqlite3* connection() const { return db_; }
 
  private:
   friend class Statement;
@@ -53,20 +55,6 @@ class Statement {
   Database& db_;
   sqlite3_stmt* statement_ = nullptr;
   int bound_ = 0;
-};
-
-// BEGIN IMMEDIATE at construction; rolled back unless committed.
-class SqlTransaction {
- public:
-  explicit SqlTransaction(Database& db) : db_(db) { db_.execute("BEGIN IMMEDIATE"); }
-  ~SqlTransaction();
-  SqlTransaction(const SqlTransaction&) = delete;
-  SqlTransaction& operator=(const SqlTransaction&) = delete;
-  void commit();
-
- private:
-  Database& db_;
-  bool open_ = true;
 };
 
 }  // namespace order

@@ -3,7 +3,8 @@
 // Invariants (the audit of the demo checks them from outside):
 // - level = initial - the quantities of reservations in state 'reserved', for every article, at every commit;
 // - an order's articles are reserved all or none;
-// - every effect is in one SQL transaction with its idempotency key (barrier.h), so a duplicate, an undo of nothing and
+// - every effect is in one SQL transaction with its idempotency key (dta/barrier.h), so a duplicate, an undo of nothing
+// and
 //   an action that arrives after its undo change nothing.
 //
 // Usage: order_stock_worker --server URL --db FILE [--troubles]. With --troubles the service obeys the `trouble` of an
@@ -18,7 +19,7 @@
 #include <string>
 #include <string_view>
 
-#include "barrier.h"
+#include "dta/barrier_sqlite.h"
 #include "dta/json.h"
 #include "dta/worker.h"
 #include "sql.h"
@@ -42,13 +43,13 @@ constexpr const char* kSchema = R"sql(
 class Stock {
  public:
   explicit Stock(const std::string& path) : db_(path) {
-    db_.execute(order::kBarrierTable);
+    db_.execute(dta::kBarrierTable);
     db_.execute(kSchema);
   }
 
   std::string reserve(const dta::Task& task) {
     const std::lock_guard lock(mutex_);
-    return order::run_once(db_, task.idempotency_key, [&] {
+    return dta::run_once(barrier_, task.idempotency_key, [&] {
       const auto input = dta::Json::parse(task.input);
       if (!input) throw dta::TaskFailed::refused("bad_input", "the input is no JSON");
       for (const dta::Json& item : (*input)["items"].items()) {
@@ -60,7 +61,7 @@ class Stock {
 
   dta::Undone release(const dta::Task& task) {
     const std::lock_guard lock(mutex_);
-    const bool found = order::undo_once(db_, task.idempotency_key, [&] {
+    return dta::undo_once(barrier_, task.idempotency_key, [&] {
       Statement(db_,
                 "UPDATE stock SET level = level + r.quantity FROM reservations AS r"
                 " WHERE r.sku = stock.sku AND r.transaction_id = ?1 AND r.state = 'reserved'")
@@ -70,7 +71,6 @@ class Stock {
           .bind(task.transaction)
           .run();
     });
-    return found ? dta::Undone::found : dta::Undone::nothing_found;
   }
 
  private:
@@ -90,6 +90,7 @@ class Stock {
 
   std::mutex mutex_;
   Database db_;
+  dta::SqliteBarrier barrier_{db_.connection()};
 };
 
 struct Options {

@@ -40,6 +40,17 @@ class Barrier(unittest.TestCase):
         self.assertEqual(dta.barrier(self.db, task(), self.take).output, {"level": 9})
         self.assertEqual(self.level(), 9)
 
+    def test_an_action_done_by_a_service_in_another_language_may_have_no_output(self):
+        self.db.execute(dta.BARRIER_TABLE)
+        self.db.execute("INSERT INTO dta_barrier (key, origin) VALUES ('t/s/a/0/1/do/1', 'do')")
+        self.assertIsNone(dta.barrier(self.db, task(), self.take).output)
+        self.assertEqual(self.level(), 10)
+
+    def test_how_values_are_marked_can_be_said(self):
+        self.assertEqual(dta.barrier(self.db, task(), self.take, paramstyle="qmark").output, {"level": 9})
+        with self.assertRaisesRegex(ValueError, "named"):
+            dta.barrier(self.db, task(), self.take, paramstyle="named")
+
     def test_an_undo_takes_back_once(self):
         undo = task("undo", "t/s/a/0/1/undo/1")
         dta.barrier(self.db, task(), self.take)

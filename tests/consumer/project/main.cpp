@@ -1,5 +1,6 @@
-// What a user of the installed package writes: every public header, and a call that reaches into each part of the
-// library.
+// What a user of the installed package writes: every public header that needs no database, and a call that reaches into
+// each part of the library.
+#include <dta/barrier.h>
 #include <dta/client.h>
 #include <dta/definition.h>
 #include <dta/error.h>
@@ -18,6 +19,8 @@ int main() {
   dta::Worker worker("http://127.0.0.1:1");
   worker.on_do("inventory.reserve", [](dta::Task& task) { return task.input; });
   worker.on_undo("inventory.release", [](dta::Task&) { return dta::Undone::nothing_found; });
+
+  if (dta::action_key("t/s/a/0/1/undo/2") != "t/s/a/0/1/do/1") return 4;
 
   dta::Client client("http://127.0.0.1:1", {.retry_for = std::chrono::milliseconds(0)});
   try {
