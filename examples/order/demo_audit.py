@@ -173,7 +173,8 @@ def _mail(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts])
         wanted = name in orders and orders[name].outcome == "completed" and orders[name].mailable
         if sent[name] != int(wanted):
             findings.differences.append(f"{name} is {_outcome(orders, name)}; e-mails: {sent[name]}")
-    findings.checks.append(f"{sum(sent.values())} e-mails sent, one for each completed order whose mailbox was not full")
+    findings.checks.append(
+        f"{sum(sent.values())} e-mails sent, one for each completed order whose mailbox was not full")
 
 
 def _outcome(orders: dict[str, OrderFacts], name: str) -> str:

@@ -84,7 +84,8 @@ class People:
                 self._client.signal(order.id, "decision", {"answer": order.answer.word}, signal_id=f"answer-{order.id}")
             except dta.Closed:
                 return  # it is compensated already, for another reason
-            self.said[order.answer.word if time == 0 else "repeated"] += 1
+            self.said[order.answer.word if time == 0 else "said twice"] += 1
+        self.said["before they were asked"] += order.answer.early
 
     # Incidents.
 
@@ -111,8 +112,8 @@ class People:
             if not found and self.settled["not done: retry"] > 2 * self.settled["not done: force_failed"]:
                 # Before it may be called failed, no slow attempt may still succeed: the operator takes its key.
                 with db:
-                    taken = db.execute("INSERT INTO dta_barrier (key, origin) VALUES (?, 'undo') ON CONFLICT DO NOTHING",
-                                       (key,)).rowcount
+                    taken = db.execute("INSERT INTO dta_barrier (key, origin) VALUES (?, 'undo')"
+                                       " ON CONFLICT DO NOTHING", (key,)).rowcount
                 return (False, "force_failed") if taken else (True, "force_done")
         finally:
             db.close()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import collections
 import datetime
+import itertools
 from typing import Iterable, Iterator
 
 import dta
-
-UNDONE = "undone"
-
 
 def steps_of(found: dta.Transaction) -> dict[str, dict]:
     return {step["name"]: step for step in found.raw["steps"]}
@@ -35,22 +33,14 @@ def listed(counted: collections.Counter[str]) -> str:
 
 def short_history(client: dta.Client, name: str) -> Iterator[str]:
     """A line for each stretch of events that belongs to one step: hand-outs and what is ready go without saying."""
-    first = where = None
-    words: list[str] = []
-    for event in client.history(name):
-        moment = datetime.datetime.fromisoformat(event.recorded_at[:26].rstrip("Z"))
-        first = first or moment
-        here, word = _told(event)
-        if word is None:
-            continue
-        if here != where and words:
-            yield line + ", ".join(words)
-            words = []
-        if not words:
-            line = f"{(moment - first).total_seconds() * 1000:>6.0f} ms  {here:<15} "
-        where = here
-        words.append(word)
-    yield line + ", ".join(words)
+    events = list(client.history(name))
+    begun = datetime.datetime.fromisoformat(events[0].recorded_at)
+    told = [(event, *_told(event)) for event in events]
+    said = [(event, place, words) for event, place, words in told if words is not None]
+    for place, stretch in itertools.groupby(said, key=lambda one: one[1]):
+        lines = list(stretch)
+        since = datetime.datetime.fromisoformat(lines[0][0].recorded_at) - begun
+        yield f"{since.total_seconds() * 1000:>6.0f} ms  {place:<15} " + ", ".join(words for _, _, words in lines)
 
 
 def _told(event: dta.Event) -> tuple[str, str | None]:
@@ -62,7 +52,7 @@ def _told(event: dta.Event) -> tuple[str, str | None]:
     place = f"undo of {step}" if event.get("undo") or event.kind == "step_undone" else step
     match event.kind:
         case "task_completed":
-            return place, f"{subject} {UNDONE if event.get('undo') else 'done'}"
+            return place, f"{subject} {'undone' if event.get('undo') else 'done'}"
         case "task_failed":
             return place, f"{subject} failed: {code}"
         case "attempt_timed_out":
@@ -78,7 +68,8 @@ def _told(event: dta.Event) -> tuple[str, str | None]:
         case "incident_raised":
             return "", f"incident {event.get('number')}: {event.get('incident')}"
         case "incident_resolved":
-            return "", f"incident {event.get('number')}: {event.get('resolution')} ({event.get('who')}: {event.get('reason')})"
+            said = f"{event.get('resolution')} ({event.get('who')}: {event.get('reason')})"
+            return "", f"incident {event.get('number')}: {said}"
         case "compensation_started":
             return "", f"compensation begins: {event.get('reason')}"
         case "transaction_started" | "outcome_decided" | "transaction_completed" | "transaction_compensated":
