@@ -75,6 +75,7 @@ struct Known {
     return e.number == state.incidents.size() + 1 && (of_step ? e.task.step < steps() : place(e.task));
   }
   bool operator()(const CompensationStarted&) const { return steps() > 0; }
+  bool operator()(const EpochOpened& e) const { return steps() > 0 && e.epoch == state.epoch + 1; }
   bool operator()(const OutcomeDecided&) const { return steps() > 0 && goes(GoKind::end); }
   bool operator()(const TransactionCompleted&) const {
     return steps() == 0 || state.outcome_decided || goes(GoKind::end);
@@ -110,7 +111,11 @@ struct Fitting {
   template <class E>
   bool operator()(const E& e) const {
     if constexpr (requires { e.attempt.lease; }) {
-      if (!e.attempt.lease) return e.attempt.action == Action::perform && status(e.attempt.task) == TaskStatus::outside;
+      if (!e.attempt.lease) {
+        const TaskState& t = state.tasks[machine.flat(state, e.attempt.task)];
+        return e.attempt.action == Action::undo ? t.undo_status == UndoStatus::child
+                                                : t.status == TaskStatus::outside || t.status == TaskStatus::child;
+      }
       const Lease* lease = state.lease(e.attempt.lease);
       return lease != nullptr && lease->task == e.attempt.task && lease->action == e.attempt.action;
     } else {

@@ -100,6 +100,20 @@ struct ReportExternal {
   std::vector<Item> items;
 };
 
+// What became of a child transaction, or of its compensation. Once: what was reported before changes nothing.
+struct ReportChild {
+  TaskRef task;
+  Action action = Action::perform;
+  Outcome outcome;
+  bool irreversible = false;  // it completed past a pivot
+  bool left_behind = false;   // it names something as not undone
+};
+
+// Of a child that has completed: its parent goes back.
+struct UndoChild {
+  std::string reason;
+};
+
 struct Pause {
   std::string reason, who;
 };
@@ -117,6 +131,6 @@ struct Append {
 };
 
 using Command = std::variant<Start, HandOut, Report, ReportLate, KeepHeartbeat, Tick, Cancel, Terminate, Resolve,
-                             Signal, ReportExternal, Pause, Resume, Append>;
+                             Signal, ReportExternal, ReportChild, UndoChild, Pause, Resume, Append>;
 
 }  // namespace dta::engine

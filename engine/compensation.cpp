@@ -41,14 +41,20 @@ std::vector<NotUndone> not_undone(const Decider& d, NotUndoneReason reason) {
     const StepView step(d.m, d.s, s);
     // A step that failed is undone whole, also when the transaction goes on.
     const bool failed = step.is(StepBit::failed);
-    if (!everything && !failed && (!d.m.leaves(s) || step.rules().late_success == LateSuccess::ignore)) continue;
+    const bool left = d.m.has_children() && std::any_of(d.s.tasks.begin() + step.block().first_task,
+                                                        d.s.tasks.begin() + step.block().first_task +
+                                                            static_cast<std::ptrdiff_t>(step.size()),
+                                                        [](const TaskState& t) { return t.left_behind; });
+    if (!everything && !failed && !left && (!d.m.leaves(s) || step.rules().late_success == LateSuccess::ignore))
+      continue;
     for (std::size_t slot = 0; slot < step.size(); ++slot) {
       const TaskState& t = step.task(slot);
       // At a termination a lease that is still open may have acted, so may an earlier attempt that ended unknown, and
       // what is outside.
       const bool may_have =
-          !step.has(TaskBit::settled, slot) &&
-          (step.has(TaskBit::maybe, slot) || t.status == TaskStatus::leased || t.status == TaskStatus::outside);
+          !step.has(TaskBit::settled, slot) && (step.has(TaskBit::maybe, slot) || t.status == TaskStatus::leased ||
+                                                t.status == TaskStatus::outside || t.status == TaskStatus::child);
+      if (t.left_behind) list.push_back(NotUndone{step.ref(slot), NotUndoneReason::in_child});
       if (!step.happened(slot) && !may_have) continue;
       if (step.undone(slot) || (!everything && step.has(TaskBit::counted, slot))) continue;
       const bool given_up = t.undo_status == UndoStatus::given_up;

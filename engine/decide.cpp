@@ -146,6 +146,19 @@ struct Decide {
     report_external(d, command);
     return {};
   }
+  Status operator()(const ReportChild& command) const {
+    if (!d.s.ended()) report_child(d, command);
+    return {};
+  }
+  Status operator()(const UndoChild& command) const {
+    if (d.s.phase != Phase::completed) return refuse(ErrorCode::closed, "only a child that completed can be undone");
+    if (d.s.bits.test(d.m.bit(TransactionBit::pivoted)))
+      return refuse(ErrorCode::past_pivot, "the child has passed its pivot");
+    d.emit(EpochOpened{d.s.epoch + 1, command.reason});
+    begin_compensation(d, CompensationCause::parent, command.reason, {});
+    judge(d);
+    return {};
+  }
   Status operator()(const Pause& command) const {
     if (d.s.ended()) return refuse(ErrorCode::closed, "the transaction has ended");
     if (d.s.paused) return refuse(ErrorCode::illegal_event, "the transaction is already paused");

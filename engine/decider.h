@@ -34,6 +34,7 @@ void report_late(Decider& d, const ReportLate& command);
 void record_late(Decider& d, const schema::Attempt& attempt, const Outcome& outcome);
 void keep_heartbeat(Decider& d, const KeepHeartbeat& command);
 void fire_task_timers(Decider& d);
+void report_child(Decider& d, const ReportChild& command);
 void report_external(Decider& d, const ReportExternal& command);
 // step.cpp: judges joins, goes on, ends the transaction; calls compensation's judge when it has begun.
 void begin_steps(Decider& d);

@@ -127,9 +127,11 @@ class Apply : private Settler {
       t.undo_status = UndoStatus::done;
       t.undo_again = false;
       t.undo_found = e.found;
+      t.left_behind = t.left_behind || e.irreversible;
       return;
     }
     t.output = place(e.output);
+    t.irreversible = e.irreversible;
     t.status = TaskStatus::settled;
     // What a met join keeps running counts as done; anything else that comes after it is late.
     const std::size_t step = e.attempt.task.step;
@@ -141,6 +143,7 @@ class Apply : private Settler {
     TaskState& t = task(e.attempt.task);
     t.error_code = e.code;
     if (e.attempt.action == Action::perform) t.details = place(e.details);
+    t.left_behind = t.left_behind || e.left_behind;
     attempt_ended(e.attempt, e.retry_at, e.code, e.message);
   }
   void operator()(const TaskReleased& e) {
@@ -179,6 +182,10 @@ class Apply : private Settler {
         if (lease.task == e.task && lease.action == Action::perform) lease.stop_asked = true;
       return;
     }
+    if (t.status == TaskStatus::child) {
+      t.stopping = true;
+      return;
+    }
     if (t.status == TaskStatus::outside) set(TaskBit::maybe, e.task);
     settle_without_success(e.task, "dta.timeout", message, {}, TaskBit::failed);
   }
@@ -200,6 +207,16 @@ class Apply : private Settler {
   }
   void operator()(const StepUndone&) {
     if (s_.phase == Phase::compensating) go_back();
+  }
+  void operator()(const EpochOpened& e) {
+    s_.epoch = e.epoch;
+    s_.phase = Phase::running;
+    s_.ended_at = Time::never();
+    s_.expires_at = Time::never();
+    s_.outcome_decided = false;
+    s_.not_undone.clear();
+    s_.bits.reset(m_.bit(TransactionBit::completed));
+    s_.bits.reset(m_.bit(TransactionBit::decided));
   }
   void operator()(const TransactionCompleted& e) {
     if (!s_.outcome_decided) s_.output = place(e.output);
@@ -318,7 +335,7 @@ class Apply : private Settler {
     TaskState& t = task(ref);
     switch (resolution) {
       case IncidentResolution::retry:
-        t.undo_status = UndoStatus::ready;
+        t.undo_status = m_.task(ref).child ? UndoStatus::child : UndoStatus::ready;
         t.undo_since = t.undo_at = at_;
         return;
       case IncidentResolution::force_done:

@@ -200,6 +200,10 @@ struct RowOf {
   Masks operator()(const TransactionTerminated&) const {
     return Row(machine, state).needs(TransactionBit::started).open().sets(TransactionBit::terminated).take();
   }
+  // Only what completed goes on, and only backwards: nothing that has passed a pivot.
+  Masks operator()(const EpochOpened&) const {
+    return Row(machine, state).needs(TransactionBit::completed).forbids(TransactionBit::pivoted).take();
+  }
   Masks operator()(const TaskReady& e) const {
     Row row(machine, state);
     row.open().needs(StepBit::entered, e.task.step).forbids(TransactionBit::compensating);

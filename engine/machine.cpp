@@ -25,6 +25,8 @@ Machine::Machine(schema::DefinitionPtr definition) : definition_(std::move(defin
     static_tasks_ += block.size();
     width_ += kTaskBits * block.size();
     blocks_.push_back(block);
+    has_children_ = has_children_ || std::any_of(step.tasks.begin(), step.tasks.end(),
+                                                 [](const schema::Task& task) { return task.child.has_value(); });
   }
   for (const schema::Step& step : d.steps)
     leaves_.push_back(

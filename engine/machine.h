@@ -86,6 +86,7 @@ class Machine {
   // Whether the step may leave something behind when its join is met: open tasks, or settled ones that it did not
   // count.
   bool leaves(std::size_t step) const { return leaves_[step] != 0; }
+  bool has_children() const { return has_children_; }
   // Table form: the transitions that leave a state, as indices.
   const std::vector<std::uint32_t>& leaving(std::size_t table_state) const { return leaving_[table_state]; }
 
@@ -94,6 +95,7 @@ class Machine {
   std::size_t steps_ = 0, static_tasks_ = 0, width_ = 0;
   std::vector<Block> blocks_;  // by step; no instances for a for_each
   std::vector<std::uint8_t> leaves_;
+  bool has_children_ = false;
   std::vector<std::vector<std::uint32_t>> leaving_;
 };
 using MachinePtr = std::shared_ptr<const Machine>;

@@ -161,6 +161,8 @@ std::vector<PayloadAt> needs(const Machine& machine, const State& state, const C
       if (const Lease* lease = state.lease(item.lease)) walk.unblock(lease->task);
   } else if (const auto* reports = std::get_if<ReportExternal>(&command)) {
     for (const ReportExternal::Item& item : reports->items) walk.unblock(item.task);
+  } else if (const auto* child = std::get_if<ReportChild>(&command)) {
+    walk.unblock(child->task);
   } else if (const auto* resolve = std::get_if<Resolve>(&command)) {
     if (resolve->incident - 1 < state.incidents.size()) {
       const Incident& incident = state.incidents[resolve->incident - 1];

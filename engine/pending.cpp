@@ -56,7 +56,8 @@ void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& b
       if (t.status == TaskStatus::ready)
         timer(clocks.queue(step.ref(slot), t), [&] { return "queue timeout of " + name_of(m, step.ref(slot)); });
       if (stopping[slot]) continue;
-      if (t.status == TaskStatus::ready || t.status == TaskStatus::leased || t.status == TaskStatus::outside)
+      if (t.status == TaskStatus::ready || t.status == TaskStatus::leased || t.status == TaskStatus::outside ||
+          (t.status == TaskStatus::child && !t.stopping))
         timer(clocks.total(step.ref(slot), t), [&] { return "total timeout of " + name_of(m, step.ref(slot)); });
     }
   });
@@ -74,6 +75,20 @@ std::vector<Ready> bounded(std::vector<Ready> ready, const State& s, const StepV
   return ready;
 }
 
+std::vector<ChildWish> children(const Machine& m, const State& s) {
+  std::vector<ChildWish> wishes;
+  for (std::size_t index = 0; index < m.definition().steps.size(); ++index) {
+    const StepView step(m, s, index);
+    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+      const TaskState& t = step.task(slot);
+      if (t.status == TaskStatus::child)
+        wishes.push_back({step.ref(slot), t.stopping ? ChildWish::Kind::stop : ChildWish::Kind::run});
+      if (t.undo_status == UndoStatus::child) wishes.push_back({step.ref(slot), ChildWish::Kind::undo});
+    }
+  }
+  return wishes;
+}
+
 }  // namespace
 
 Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats, const Settings* settings) {
@@ -81,7 +96,9 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
   if (s.ended() || s.phase == Phase::none) return result;
   const Clocks clocks(m, s, settings);
   for_each_timer(m, s, beats, clocks, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
-  if (s.form != Form::steps || m.definition().steps.empty() || clocks.paused()) return result;
+  if (s.form != Form::steps || m.definition().steps.empty()) return result;
+  if (m.has_children()) result.children = children(m, s);
+  if (clocks.paused()) return result;
   for_each_live_step(m, s, [&](const StepView& step) {
     std::vector<Ready> tasks, undos;
     for (std::size_t slot = 0; slot < step.size(); ++slot) {
@@ -108,6 +125,21 @@ std::vector<std::string> describe(const Machine& m, const State& s, const Pendin
   for_each_timer(m, s, {}, Clocks(m, s, settings),
                  [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
   return lines;
+}
+
+std::vector<TaskRef> begun_children(const Machine& m, const State& s) {
+  std::vector<TaskRef> begun;
+  for (std::size_t index = 0; index < m.definition().steps.size(); ++index) {
+    const StepView step(m, s, index);
+    for (std::size_t slot = 0; slot < step.size(); ++slot)
+      if (step.rules(slot).child && step.has(TaskBit::requested, slot)) begun.push_back(step.ref(slot));
+  }
+  return begun;
+}
+
+std::string child_id(const Machine& m, const State& s, const TaskRef& task) {
+  return s.id + "/" + m.step(task.step).name + "/" + m.task(task).name + "/" + std::to_string(task.instance) + "/" +
+         std::to_string(s.tasks[m.flat(s, task)].generation);
 }
 
 const std::string& queue_of(const Machine& m, const TaskRef& task, Action action) {

@@ -19,8 +19,17 @@ struct Ready {
   bool operator==(const Ready&) const = default;
 };
 
+// What a child transaction should be doing, derived anew every time: it is up to the caller to see what it does.
+struct ChildWish {
+  enum class Kind : std::uint8_t { run, stop, undo };
+  TaskRef task;
+  Kind kind = Kind::run;
+  bool operator==(const ChildWish&) const = default;
+};
+
 struct Pending {
   std::vector<Ready> ready;  // those in backoff too: their `at` lies ahead
+  std::vector<ChildWish> children;
   Time due = Time::never();  // the earliest timer; Tick fires it
   bool operator==(const Pending&) const = default;
 };
@@ -31,6 +40,12 @@ Pending pending(const Machine& machine, const State& state, const std::vector<Be
 // One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ...").
 std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending,
                                   const Settings* settings = nullptr);
+
+// Tasks of which a child may have begun, in order.
+std::vector<TaskRef> begun_children(const Machine& machine, const State& state);
+
+// The id of a task's child transaction: parent/step/task/instance/generation.
+std::string child_id(const Machine& machine, const State& state, const TaskRef& task);
 
 // The queue that a task or undo waits in.
 const std::string& queue_of(const Machine& machine, const TaskRef& task, Action action);

@@ -12,8 +12,8 @@ void Settler::make_ready(const TaskRef& ref) {
   TaskState& t = task(ref);
   t.first_ready = t.since = t.at = at_;
   t.status = TaskStatus::ready;
-  if (!m_.task(ref).external) return;
-  t.status = TaskStatus::outside;
+  if (!m_.task(ref).external && !m_.task(ref).child) return;
+  t.status = m_.task(ref).child ? TaskStatus::child : TaskStatus::outside;
   t.attempt = 1;
   set(TaskBit::requested, ref);
 }
@@ -68,6 +68,9 @@ void Settler::stop_open_tasks(std::size_t index) {
       case TaskStatus::ready:
         settle_without_success(ref, step.task(slot).error_code, "stopped");
         break;
+      case TaskStatus::child:
+        task(ref).stopping = true;
+        break;
       default:
         break;
     }
@@ -85,7 +88,9 @@ void Settler::settle_everything() {
   s_.leases.clear();
   for (TaskState& t : s_.tasks) {
     if (t.status == TaskStatus::held) t.status = TaskStatus::ready;
-    if (t.undo_status == UndoStatus::ready || t.undo_status == UndoStatus::leased) t.undo_status = UndoStatus::idle;
+    if (t.status == TaskStatus::child) t.status = TaskStatus::outside;  // it may have acted, whatever becomes of it
+    if (t.undo_status == UndoStatus::ready || t.undo_status == UndoStatus::leased || t.undo_status == UndoStatus::child)
+      t.undo_status = UndoStatus::idle;
   }
   for (std::size_t step = 0; step < m_.definition().steps.size(); ++step) stop_open_tasks(step);
 }
@@ -143,12 +148,15 @@ void Settler::ready_undos_of(std::size_t index, bool counted_too) {
   const StepView step(m_, s_, index);
   for (std::size_t slot = 0; slot < step.size(); ++slot) {
     if (!step.happened(slot) || (!counted_too && step.has(TaskBit::counted, slot))) continue;
-    if (!step.rules(slot).undo || step.task(slot).undo_status != UndoStatus::idle) continue;
+    if (!step.undoable(slot) || step.task(slot).undo_status != UndoStatus::idle) continue;
     if (!clean_behind(step, slot)) continue;
     set(TaskBit::undo_due, step.ref(slot));
     TaskState& t = s_.tasks[step.block().first_task + slot];
     t.undo_status = UndoStatus::ready;
     t.undo_since = t.undo_at = at_;
+    if (!step.rules(slot).child) continue;
+    t.undo_status = UndoStatus::child;
+    set(TaskBit::undo_requested, step.ref(slot));
   }
 }
 

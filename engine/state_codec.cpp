@@ -57,7 +57,8 @@ void archive(A& a, PayloadAt& v) {
 template <class A>
 void archive(A& a, TaskState& v) {
   fields(a, v.status, v.undo_status, v.undo_found, v.attempt, v.undo_attempt, v.generation, v.order, v.first_ready,
-         v.since, v.at, v.undo_since, v.undo_at, v.undo_again, v.input, v.output, v.details, v.heartbeat, v.error_code);
+         v.since, v.at, v.undo_since, v.undo_at, v.undo_again, v.stopping, v.irreversible, v.left_behind, v.input,
+         v.output, v.details, v.heartbeat, v.error_code);
 }
 template <class A>
 void archive(A& a, Lease& v) {

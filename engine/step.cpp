@@ -49,7 +49,8 @@ bool quiet(const Decider& d) {
     for (std::size_t slot = 0; slot < step.size(); ++slot) {
       const TaskState& t = step.task(slot);
       if (t.status != TaskStatus::settled || t.undo_status == UndoStatus::ready ||
-          t.undo_status == UndoStatus::leased || t.undo_status == UndoStatus::incident)
+          t.undo_status == UndoStatus::leased || t.undo_status == UndoStatus::incident ||
+          t.undo_status == UndoStatus::child)
         return false;
     }
   }

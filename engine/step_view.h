@@ -31,11 +31,16 @@ class StepView {
 
   // It happened, or may have.
   bool happened(std::size_t slot) const { return has(TaskBit::done, slot) || has(TaskBit::unknown, slot); }
+  // A child is undone by compensating it, if it has ended in a way that allows it.
+  bool undoable(std::size_t slot) const {
+    if (rules(slot).child) return has(TaskBit::done, slot) && !task(slot).irreversible;
+    return rules(slot).undo.has_value();
+  }
   bool undone(std::size_t slot) const { return has(TaskBit::undone, slot) && !task(slot).undo_again; }
   // Settled, and nothing is left to undo that can be undone.
   bool clean(std::size_t slot) const {
     return has(TaskBit::settled, slot) &&
-           (!happened(slot) || !rules(slot).undo || undone(slot) || task(slot).undo_status == UndoStatus::given_up);
+           (!happened(slot) || !undoable(slot) || undone(slot) || task(slot).undo_status == UndoStatus::given_up);
   }
   // What it waits for beside its tasks is over.
   bool waited() const { return !rules().wait_for || is(StepBit::waited); }

@@ -137,6 +137,25 @@ void report_external(Decider& d, const ReportExternal& command) {
   }
 }
 
+void report_child(Decider& d, const ReportChild& command) {
+  const TaskState& t = d.s.tasks[d.m.flat(d.s, command.task)];
+  const bool undo = command.action == Action::undo;
+  if (undo ? t.undo_status != UndoStatus::child : t.status != TaskStatus::child) return;  // it was reported before
+  const Attempt attempt{command.task, command.action, 1, Sequence()};
+  if (const auto* completed = std::get_if<Completed>(&command.outcome)) {
+    TaskCompleted event{attempt, {}, completed->found, command.irreversible};
+    event.output = d.attach(completed->output);
+    d.emit(std::move(event));
+  } else if (const auto* failed = std::get_if<Failed>(&command.outcome)) {
+    TaskFailed event{attempt,        failed->code, failed->message, {},
+                     failed->effect, false,        Time::never(),   command.left_behind};
+    event.details = d.attach(failed->details);
+    d.emit(std::move(event));
+    if (undo) raise_undo_incident(d, command.task, failed->code, failed->message);
+  }
+  judge(d);
+}
+
 void keep_heartbeat(Decider& d, const KeepHeartbeat& command) {
   const Lease* lease = d.s.lease(command.lease);
   DTA_ASSERT(lease != nullptr);
@@ -156,7 +175,9 @@ void fire_timers_of(Decider& d, std::size_t index) {
     const TaskState& t = step.task(slot);
     const TaskRef ref = step.ref(slot);
     const bool ready = t.status == TaskStatus::ready;
-    if (!ready && t.status != TaskStatus::leased && t.status != TaskStatus::outside) continue;
+    const bool at_work = t.status == TaskStatus::leased || t.status == TaskStatus::outside ||
+                         (t.status == TaskStatus::child && !t.stopping);
+    if (!ready && !at_work) continue;
     const bool was_decided = step.is(StepBit::met) || step.is(StepBit::failed);
     if (!stopping[slot] && clocks.total(ref, t) <= d.now)
       d.emit(TaskTimedOut{ref, TaskLimit::total});

@@ -50,6 +50,7 @@ enum class TaskStatus : std::uint8_t {
   blocked = 4,  // waits for the tasks that it comes `after`
   outside = 5,  // external: a participant is at it
   held = 6,     // of a pivot, and ended unknown: a person must act
+  child = 7,    // a child transaction is at it
 };
 enum class UndoStatus : std::uint8_t {
   idle = 0,   // not due, or there is nothing to undo
@@ -58,6 +59,7 @@ enum class UndoStatus : std::uint8_t {
   done = 3,
   incident = 4,  // a person must act
   given_up = 5,  // a person decided so; the terminal event names it
+  child = 6,     // its child transaction is being compensated
 };
 
 struct TaskState {
@@ -72,7 +74,9 @@ struct TaskState {
   Time since, at;    // ready: handed out from `at` on, which `since` asked for; start of the queue timeout
   Time undo_since, undo_at;
   bool undo_again = false;  // a person ordered the undo once more, and that is not acknowledged yet
-  PayloadAt input;          // none: the transaction's input
+  // Of a child transaction: it was asked to stop; it passed its pivot; it names something as not undone.
+  bool stopping = false, irreversible = false, left_behind = false;
+  PayloadAt input;  // none: the transaction's input
   PayloadAt output;
   PayloadAt details;       // of its last failure
   PayloadAt heartbeat;     // last detail reported, for the next attempt

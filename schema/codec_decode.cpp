@@ -129,6 +129,8 @@ class Decoder {
         return said<TransactionPaused>(*static_cast<const wire::TransactionPaused*>(table));
       case wire::Body::TransactionResumed:
         return said<TransactionResumed>(*static_cast<const wire::TransactionResumed*>(table));
+      case wire::Body::EpochOpened:
+        return take(*static_cast<const wire::EpochOpened*>(table));
       case wire::Body::NONE:
         break;
     }
@@ -219,7 +221,7 @@ class Decoder {
                       Duration{t.heartbeat_timeout()}};
   }
   Event take(const wire::TaskCompleted& t) {
-    TaskCompleted e{attempt(*t.attempt()), payload(t.output()), {}};
+    TaskCompleted e{attempt(*t.attempt()), payload(t.output()), {}, t.irreversible()};
     if (const Found found = checked(t.found(), Found::yes, "answer to what an undo found"); found != Found::unsaid)
       e.found = found == Found::yes;
     return e;
@@ -231,8 +233,10 @@ class Decoder {
                       payload(t.details()),
                       checked(t.effect(), Effect::unknown, "effect"),
                       t.retryable(),
-                      Time{t.retry_at()}};
+                      Time{t.retry_at()},
+                      t.left_behind()};
   }
+  Event take(const wire::EpochOpened& t) { return EpochOpened{t.epoch(), text(t.reason())}; }
   Event take(const wire::TaskReleased& t) { return TaskReleased{attempt(*t.attempt()), Time{t.not_before()}}; }
   Event take(const wire::AttemptTimedOut& t) {
     return AttemptTimedOut{attempt(*t.attempt()), checked(t.reason(), LeaseEnd::heartbeat, "end of a lease"),
@@ -246,8 +250,7 @@ class Decoder {
     return LateResult{attempt(*t.attempt()), t.succeeded(), t.after_undo(), text(t.code()), payload(t.output())};
   }
   Event take(const wire::CompensationStarted& t) {
-    return CompensationStarted{checked(t.cause(), CompensationCause::decided, "cause"), text(t.reason()),
-                               text(t.who())};
+    return CompensationStarted{checked(t.cause(), CompensationCause::parent, "cause"), text(t.reason()), text(t.who())};
   }
   template <class Table>
   std::vector<NotUndone> not_undone(const Table& t) {
@@ -255,7 +258,7 @@ class Decoder {
     if (t.not_undone() == nullptr) return list;
     list.reserve(t.not_undone()->size());
     for (const wire::Left* left : *t.not_undone())
-      list.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::terminated, "reason")});
+      list.push_back({place(left->place()), checked(left->reason(), NotUndoneReason::in_child, "reason")});
     return list;
   }
   Event take(const wire::TransactionCompleted& t) { return TransactionCompleted{payload(t.output()), not_undone(t)}; }

@@ -183,13 +183,17 @@ class Encoder {
   fb::Offset<wire::TaskCompleted> put(const TaskCompleted& e) {
     const wire::Try a = attempt(e.attempt);
     const std::uint8_t found = !e.found ? 0 : *e.found ? 2 : 1;
-    return wire::CreateTaskCompleted(builder_, &a, OptionalPayload(e.output).get(), found);
+    return wire::CreateTaskCompleted(builder_, &a, OptionalPayload(e.output).get(), found, e.irreversible);
   }
   fb::Offset<wire::TaskFailed> put(const TaskFailed& e) {
     const wire::Try a = attempt(e.attempt);
     const Text code = text(e.code), message = text(e.message);
     return wire::CreateTaskFailed(builder_, &a, code, message, e.retry_at.ms, e.retryable, number(e.effect),
-                                  OptionalPayload(e.details).get());
+                                  OptionalPayload(e.details).get(), e.left_behind);
+  }
+  fb::Offset<wire::EpochOpened> put(const EpochOpened& e) {
+    const Text reason = text(e.reason);
+    return wire::CreateEpochOpened(builder_, e.epoch, reason);
   }
   fb::Offset<wire::TaskReleased> put(const TaskReleased& e) {
     const wire::Try a = attempt(e.attempt);

@@ -1,10 +1,11 @@
 // A definition: what steps or states a transaction may go through. JSON as published is the truth and is stored as
 // given; this is its checked, compiled form, immutable once made and shared by pointer.
 //
-// What this release does not run yet (child transactions) is refused by parse_definition with a sentence, never ignored.
+// What the language does not have is refused by parse_definition with a sentence, never ignored.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,8 +51,8 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
-// Timeouts that are read from data when the task becomes ready: pointers to durations ("5m") or milliseconds; empty: the
-// fixed one of Timeouts counts.
+// Timeouts that are read from data when the task becomes ready: pointers to durations ("5m") or milliseconds; empty:
+// the fixed one of Timeouts counts.
 struct TimeoutPointers {
   std::string queue, attempt, total, heartbeat;
   bool any() const { return !queue.empty() || !attempt.empty() || !total.empty() || !heartbeat.empty(); }
@@ -84,15 +85,26 @@ struct Undo {
   bool operator==(const Undo&) const = default;
 };
 
+struct Definition;
+
+// A task that is a transaction of its own: another definition, or steps written in its place.
+struct Child {
+  std::string definition;                // its name; of steps in place: "parent/step/task"
+  std::optional<std::uint32_t> version;  // nothing: the newest when it starts. Of steps in place: the parent's
+  std::shared_ptr<const Definition> in_place;
+  bool operator==(const Child& other) const;
+};
+
 struct Task {
   std::string name;
-  std::string queue;              // empty when external
-  std::optional<Template> input;  // none: the transaction's input as it is, or the element of a for_each
-  std::optional<Logic> when;      // false: the task is skipped
+  std::string queue;                         // empty when external, and of a child
+  std::optional<Child> child;                // then it has no undo of its own: the child is compensated
+  std::optional<Template> input;             // none: the transaction's input as it is, or the element of a for_each
+  std::optional<Logic> when;                 // false: the task is skipped
   std::vector<std::uint16_t> after, before;  // tasks of the same step that come first, and those that follow; ascending
-  bool external = false;          // reported by name by a participant; no queue, no lease
-  bool optional = false;          // never fails a join; counts toward at_least and weight only by succeeding
-  std::uint32_t weight = 1;       // toward a need by weight
+  bool external = false;                     // reported by name by a participant; no queue, no lease
+  bool optional = false;                     // never fails a join; counts toward at_least and weight only by succeeding
+  std::uint32_t weight = 1;                  // toward a need by weight
   std::optional<Undo> undo;
   Retry retry;
   Timeouts timeouts;
@@ -199,9 +211,17 @@ struct Definition {
 };
 using DefinitionPtr = std::shared_ptr<const Definition>;
 
+// The definition of this name: the one given, or steps in place of a task somewhere inside it; null when there is none.
+DefinitionPtr find_in_place(const DefinitionPtr& definition, std::string_view name);
+
 // Checks and compiles. Error invalid_definition with every fault and its pointer; malformed_json and too_large as
 // json.h.
 Result<DefinitionPtr> parse_definition(std::string_view text);
+
+// Refused, invalid_definition: by way of its children the definition would come back to itself. `published` finds a
+// definition by name and version (0: the newest), or nothing.
+Status check_ancestry(const Definition& definition,
+                      const std::function<const Definition*(const std::string&, std::uint32_t)>& published);
 
 // What is legal but worth a word: tasks without undo before others that may fail, states that cannot be reached, ...
 std::vector<Fault> warnings(const Definition& definition);

@@ -40,6 +40,46 @@ Error as_error(std::vector<Fault> faults) {
 
 }  // namespace
 
+bool Child::operator==(const Child& other) const {
+  if (definition != other.definition || version != other.version || !in_place != !other.in_place) return false;
+  return !in_place || (in_place->steps == other.in_place->steps && in_place->output == other.in_place->output);
+}
+
+DefinitionPtr find_in_place(const DefinitionPtr& definition, std::string_view name) {
+  if (definition->name == name) return definition;
+  if (!name.starts_with(definition->name + "/")) return nullptr;
+  for (const Step& step : definition->steps)
+    for (const Task& task : step.tasks)
+      if (task.child && task.child->in_place)
+        if (DefinitionPtr found = find_in_place(task.child->in_place, name)) return found;
+  return nullptr;
+}
+
+Status check_ancestry(const Definition& definition,
+                      const std::function<const Definition*(const std::string&, std::uint32_t)>& published) {
+  std::unordered_set<std::string> seen;
+  std::vector<const Definition*> open{&definition};
+  while (!open.empty()) {
+    const Definition& next = *open.back();
+    open.pop_back();
+    for (const Step& step : next.steps)
+      for (const Task& task : step.tasks) {
+        if (!task.child) continue;
+        if (task.child->in_place) {
+          open.push_back(task.child->in_place.get());
+          continue;
+        }
+        if (task.child->definition == definition.name)
+          return refuse(ErrorCode::invalid_definition,
+                        fmt::format("the definition would be its own ancestor: {} starts it as {}", shown(next.name),
+                                    shown(step.name + "/" + task.name)));
+        const Definition* found = published(task.child->definition, task.child->version.value_or(0));
+        if (found != nullptr && seen.insert(task.child->definition).second) open.push_back(found);
+      }
+  }
+  return {};
+}
+
 Result<DefinitionPtr> parse_definition(std::string_view text) {
   if (text.size() > limits::kDefinitionBytesMax)
     return refuse(ErrorCode::too_large, fmt::format("the definition has {} bytes; at most {} are allowed", text.size(),

@@ -13,7 +13,8 @@
 
 namespace dta::schema {
 
-void parse_steps(ObjectReader& root, Definition& definition, FaultList& faults);
+// `root_name`: of the published definition, when this is steps in place of a task; empty: it is that definition.
+void parse_steps(ObjectReader& root, Definition& definition, FaultList& faults, const std::string& root_name = {});
 void parse_table(ObjectReader& root, Definition& definition, FaultList& faults);
 
 // The order that `after` gives the tasks of one step.
@@ -45,6 +46,9 @@ struct Scope {
   bool element = false;                                                    // under for_each: item and index
   const TaskOrder* order = nullptr;                                        // inside a task: those before it
   std::size_t task = 0;
+  std::string definition;  // the published one
+  std::string family;      // of steps in place here: "definition/step"
+  std::uint32_t version = 0;
 };
 void check_pointer(std::string_view text, const std::string& at, const Scope& scope, FaultList& faults);
 Template parse_template(JsonValue value, const std::string& at, const Scope& scope, FaultList& faults);

@@ -97,10 +97,10 @@ void parse_task_timeouts(JsonValue value, const std::string& at, const Scope& sc
   ObjectReader reader(value, at, kTimeouts, faults);
   if (!reader.is_object()) return;
   const auto read = [&](Names field, Duration& fixed, std::string& pointer, Duration least) {
-    if (task.external && field != "total" && reader.get(field))
-      return reader.fault(field, fmt::format("an external task is not handed out, so it has no {} timeout; remove it, "
-                                             "`total` alone bounds it",
-                                             shown(field)));
+    if ((task.external || task.child) && field != "total" && reader.get(field))
+      return reader.fault(field, fmt::format("{} is not handed out, so it has no {} timeout; remove it, `total` alone "
+                                             "bounds it",
+                                             task.child ? "a child transaction" : "an external task", shown(field)));
     if (reader.length(field, fixed, pointer, least)) check_pointer(pointer, reader.at(field), scope, faults);
   };
   read("queue", task.timeouts.queue, task.timeouts_from.queue, Duration{0});

@@ -24,7 +24,11 @@ constexpr Fields kNeed{"a `need`", kNeedFields, {}};
 
 class StepsParser {
  public:
-  StepsParser(Definition& definition, FaultList& faults) : definition_(definition), faults_(faults) {}
+  StepsParser(Definition& definition, FaultList& faults, const std::string& root_name)
+      : definition_(definition), faults_(faults) {
+    scope_.definition = root_name.empty() ? definition.name : root_name;
+    scope_.version = definition.version;
+  }
 
   void run(ObjectReader& root) {
     const auto steps = root.array("steps", limits::kStepsMax);
@@ -73,6 +77,7 @@ class StepsParser {
     if (step.name == "end" || step.name == "compensate")
       reader.fault("name", fmt::format("{} is what a `go` can say; give the step another name", shown(step.name)));
     scope_.place = "step " + shown(step.name);
+    scope_.family = definition_.name + "/" + step.name;
     if (const auto when = reader.get("when")) step.when = parse_condition(*when, reader.at("when"), scope_, faults_);
     fan_out(reader, step);
     if (const auto wait = reader.get("wait_for"))
@@ -173,8 +178,8 @@ class StepsParser {
 
 }  // namespace
 
-void parse_steps(ObjectReader& root, Definition& definition, FaultList& faults) {
-  StepsParser(definition, faults).run(root);
+void parse_steps(ObjectReader& root, Definition& definition, FaultList& faults, const std::string& root_name) {
+  StepsParser(definition, faults, root_name).run(root);
 }
 
 }  // namespace dta::schema

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "schema/definition_parse.h"
 #include "schema/limits.h"
@@ -12,13 +13,14 @@ namespace dta::schema {
 namespace {
 
 using Names = std::string_view;
-constexpr std::array<Names, 11> kTaskFields{"name",     "queue",  "external", "after", "when",    "input",
-                                            "optional", "weight", "undo",     "retry", "timeouts"};
-constexpr std::array<Names, 1> kTaskLater{"transaction"};
+constexpr std::array<Names, 12> kTaskFields{"name",  "queue",    "external", "transaction", "after", "when",
+                                            "input", "optional", "weight",   "undo",        "retry", "timeouts"};
+constexpr std::array<Names, 4> kChildFields{"definition", "version", "steps", "output"};
 constexpr std::array<Names, 3> kUndoFields{"queue", "retry", "timeouts"};
 constexpr std::uint32_t kWeightMax = 1'000'000;
 
-constexpr Fields kTask{"a task", kTaskFields, kTaskLater};
+constexpr Fields kTask{"a task", kTaskFields, {}};
+constexpr Fields kChild{"a `transaction`", kChildFields, {}};
 constexpr Fields kUndo{"an undo", kUndoFields, {}};
 
 void parse_after(ObjectReader& reader, const TaskOrder& order, Task& task, std::size_t own, FaultList& faults) {
@@ -69,17 +71,59 @@ void parse_name(ObjectReader& reader, Task& task, std::unordered_set<std::string
     reader.fault("name", fmt::format("{} is read of a whole step; give the task another name", shown(task.name)));
 }
 
+// Another definition by name, or steps in its place, which become a definition of their own.
+void parse_child(JsonValue value, const std::string& at, const Scope& scope, Task& task, FaultList& faults) {
+  ObjectReader reader(value, at, kChild, faults);
+  if (!reader.is_object()) return;
+  Child child;
+  const bool named = reader.get("definition").has_value();
+  if (named == reader.get("steps").has_value()) {
+    faults.add(at, "a `transaction` is either {\"definition\": name} or {\"steps\": […]}");
+    return;
+  }
+  if (named) {
+    child.definition = reader.name("definition");
+    std::uint32_t version = 0;
+    if (reader.get("version")) reader.integer("version", version, 1, std::numeric_limits<std::uint32_t>::max());
+    if (version != 0) child.version = version;
+    if (reader.get("output"))
+      reader.fault("output", "the output is that of the definition named; `output` belongs to `steps` in its place");
+    if (child.definition == scope.definition)
+      reader.fault("definition", "a definition cannot be its own child: it would never end");
+  } else {
+    if (reader.get("version")) reader.fault("version", "steps in place have the version of what they stand in");
+    auto in_place = std::make_shared<Definition>();
+    in_place->name = child.definition = scope.family + "/" + task.name;
+    in_place->version = scope.version;
+    in_place->text = std::string(value.raw);
+    in_place->digest = sha256(in_place->text);
+    parse_steps(reader, *in_place, faults, scope.definition);
+    child.version = scope.version;
+    child.in_place = std::move(in_place);
+  }
+  task.child = std::move(child);
+}
+
+// What is not handed out has nothing that belongs to handing out.
+void refuse_fields(ObjectReader& reader, std::initializer_list<Names> fields, std::string_view what) {
+  for (const Names field : fields)
+    if (reader.get(field))
+      reader.fault(field, fmt::format("{} is not handed out, so it has no {}; remove it", what, shown(field)));
+}
+
 void parse_task(ObjectReader& reader, const Scope& scope, Task& task, FaultList& faults) {
   reader.boolean("external", task.external);
-  if (!task.external) {
+  if (const auto child = reader.get("transaction")) {
+    parse_child(*child, reader.at("transaction"), scope, task, faults);
+    refuse_fields(reader, {"queue", "retry"}, "a child transaction");
+    if (task.external) reader.fault("external", "a task is external or a `transaction`, not both");
+    if (reader.get("undo")) reader.fault("undo", "a child transaction is undone by compensating it; remove `undo`");
+  } else if (!task.external) {
     task.queue = reader.queue();
     if (const auto retry = reader.get("retry"))
       parse_retry(*retry, reader.at("retry"), RetryOf::task, task.retry, faults);
   } else {
-    for (const Names field : {Names("queue"), Names("retry")})
-      if (reader.get(field))
-        reader.fault(field,
-                     fmt::format("an external task is not handed out, so it has no {}; remove it", shown(field)));
+    refuse_fields(reader, {"queue", "retry"}, "an external task");
   }
   if (const auto when = reader.get("when")) task.when = parse_condition(*when, reader.at("when"), scope, faults);
   if (const auto input = reader.get("input")) task.input = parse_template(*input, reader.at("input"), scope, faults);

@@ -148,14 +148,32 @@ void write_undo(Writer& w, const Undo& undo) {
   w.close('}');
 }
 
+void write_steps(Writer& w, const Definition& definition);
+
+void write_child(Writer& w, const Child& child) {
+  w.key("transaction");
+  w.open('{');
+  if (child.in_place) {
+    write_steps(w, *child.in_place);
+  } else {
+    w.text("definition", child.definition);
+    if (child.version) w.raw("version", std::to_string(*child.version));
+  }
+  w.close('}');
+}
+
 void write_task(Writer& w, const Task& task, const Step& step) {
   const Timeouts& fixed = task.timeouts;
   const TimeoutPointers& from = task.timeouts_from;
   w.element();
   w.open('{');
   w.text("name", task.name);
-  w.flag("external", task.external);
-  if (!task.external) w.text("queue", task.queue);
+  const bool handed_out = !task.external && !task.child;
+  if (task.child)
+    write_child(w, *task.child);
+  else
+    w.flag("external", task.external);
+  if (handed_out) w.text("queue", task.queue);
   std::vector<std::string> after;
   for (const std::uint16_t earlier : task.after) after.push_back(step.tasks[earlier].name);
   w.names("after", after);
@@ -164,13 +182,13 @@ void write_task(Writer& w, const Task& task, const Step& step) {
   w.raw("weight", std::to_string(task.weight));
   if (task.input) write_template(w, "input", *task.input);
   if (task.undo) write_undo(w, *task.undo);
-  if (!task.external) write_retry(w, task.retry);
+  if (handed_out) write_retry(w, task.retry);
   w.key("timeouts");
   w.open('{');
-  if (!task.external) w.length("queue", fixed.queue, from.queue);
-  if (!task.external) w.length("attempt", fixed.attempt, from.attempt);
+  if (handed_out) w.length("queue", fixed.queue, from.queue);
+  if (handed_out) w.length("attempt", fixed.attempt, from.attempt);
   w.length("total", fixed.total, from.total);
-  if (!task.external) w.length("heartbeat", fixed.heartbeat, from.heartbeat);
+  if (handed_out) w.length("heartbeat", fixed.heartbeat, from.heartbeat);
   w.close('}');
   w.close('}');
 }

@@ -62,6 +62,20 @@ void warn_of_task(const Task& task, const std::string& at, std::vector<Fault>& f
     found.push_back({at, "an external task without a `total` timeout is waited for without end"});
 }
 
+void warn_of_steps(const Definition& d, std::vector<Fault>& found);
+
+// What a child past its pivot has done, its parent cannot take back.
+void warn_of_child(const Task& task, bool in_pivot, const std::string& at, std::vector<Fault>& found) {
+  if (!task.child || !task.child->in_place) return;
+  const std::string inside = at + "/transaction";
+  std::vector<Fault> own;
+  warn_of_steps(*task.child->in_place, own);
+  for (Fault& fault : own) found.push_back({inside + fault.pointer, std::move(fault.message)});
+  const auto& steps = task.child->in_place->steps;
+  if (!in_pivot && std::ranges::any_of(steps, [](const Step& s) { return s.pivot; }))
+    found.push_back({inside, "a pivot inside a step that is none: once it is passed, this transaction cannot undo it"});
+}
+
 void warn_of_step(const Definition& d, std::size_t i, bool before_pivot, std::vector<Fault>& found) {
   const Step& step = d.steps[i];
   const std::string at = fmt::format("/steps/{}", i);
@@ -71,9 +85,10 @@ void warn_of_step(const Definition& d, std::size_t i, bool before_pivot, std::ve
                                            : "the wait has no deadline: only the transaction's expiry ends it"});
   for (std::size_t j = 0; j < step.tasks.size(); ++j) {
     const std::string task_at = fmt::format("{}/tasks/{}", at, j);
-    if (!step.tasks[j].undo && may_be_undone(d, i, before_pivot))
+    if (!step.tasks[j].undo && !step.tasks[j].child && may_be_undone(d, i, before_pivot))
       found.push_back({task_at, "the task has no undo: once done it cannot be undone"});
     warn_of_task(step.tasks[j], task_at, found);
+    warn_of_child(step.tasks[j], step.pivot, task_at, found);
   }
   if (d.expires_after.ms != 0 && step.deadline.fixed > d.expires_after)
     found.push_back({at + "/join/deadline", "the transaction expires before this deadline"});

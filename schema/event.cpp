@@ -41,6 +41,7 @@ struct Kind {
   EventKind operator()(const CancelRequested&) const { return cancel_requested; }
   EventKind operator()(const TransactionPaused&) const { return transaction_paused; }
   EventKind operator()(const TransactionResumed&) const { return transaction_resumed; }
+  EventKind operator()(const EpochOpened&) const { return epoch_opened; }
 };
 
 }  // namespace
@@ -111,6 +112,8 @@ std::string_view to_string(EventKind kind) {
       return "transaction_paused";
     case EventKind::transaction_resumed:
       return "transaction_resumed";
+    case EventKind::epoch_opened:
+      return "epoch_opened";
   }
   DTA_ASSERT(false);
   return {};
@@ -118,7 +121,7 @@ std::string_view to_string(EventKind kind) {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kReasons{"no_undo", "given_up", "terminated"};
+constexpr std::array<std::string_view, 4> kReasons{"no_undo", "given_up", "terminated", "in_child"};
 constexpr std::array<std::string_view, 5> kResolutions{"retry", "force_done", "give_up", "accept", "force_failed"};
 constexpr std::array<std::string_view, 5> kIncidents{"undo_failed", "effect_after_undo", "pivot_unknown", "step_failed",
                                                      "expired"};

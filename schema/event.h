@@ -43,8 +43,8 @@ enum class Action : std::uint8_t { perform = 0, undo = 1 };         // "do" and 
 enum class Effect : std::uint8_t { none = 0, unknown = 1 };         // what a failed attempt may have left behind
 enum class LeaseEnd : std::uint8_t { attempt = 0, heartbeat = 1 };  // which limit ended the lease
 enum class TaskLimit : std::uint8_t { queue = 0, total = 1 };
-// decided: a `next` said so although the join was met.
-enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2, decided = 3 };
+// decided: a `next` said so although the join was met. parent: of a child that had completed.
+enum class CompensationCause : std::uint8_t { step_failed = 0, cancelled = 1, expired = 2, decided = 3, parent = 4 };
 // pivot_unknown: a task of a pivot ended unknown. step_failed: after a passed pivot, so nothing is compensated.
 // expired: the time is over after a passed pivot.
 enum class IncidentKind : std::uint8_t {
@@ -54,7 +54,8 @@ enum class IncidentKind : std::uint8_t {
   step_failed = 3,
   expired = 4
 };
-enum class NotUndoneReason : std::uint8_t { no_undo = 0, given_up = 1, terminated = 2 };
+// in_child: its own terminal event says what.
+enum class NotUndoneReason : std::uint8_t { no_undo = 0, given_up = 1, terminated = 2, in_child = 3 };
 // What a person decides about an incident. force_done: the undo was done by hand. accept: nothing is to be done.
 enum class IncidentResolution : std::uint8_t { retry = 0, force_done = 1, give_up = 2, accept = 3, force_failed = 4 };
 enum class GoKind : std::uint8_t { follow = 0, step = 1, end = 2, compensate = 3 };
@@ -174,6 +175,13 @@ struct TransactionResumed {
   bool operator==(const TransactionResumed&) const = default;
 };
 
+// What had ended goes on: a child whose parent is compensated.
+struct EpochOpened {
+  std::uint32_t epoch = 2;
+  std::string reason;
+  bool operator==(const EpochOpened&) const = default;
+};
+
 struct StepMet {
   std::uint16_t step = 0;
   Route route = {};
@@ -206,6 +214,7 @@ struct TaskCompleted {
   Attempt attempt;
   PayloadRef output;
   std::optional<bool> found = {};  // undo only: whether there was something to undo; nothing: nobody said
+  bool irreversible = false;       // of a child that passed its pivot; of its undo: it names something as not undone
   bool operator==(const TaskCompleted&) const = default;
 };
 
@@ -216,6 +225,7 @@ struct TaskFailed {
   Effect effect = Effect::none;
   bool retryable = true;
   Time retry_at = Time::never();  // never: not retried
+  bool left_behind = false;       // of a child that names something as not undone
   bool operator==(const TaskFailed&) const = default;
 };
 
@@ -332,12 +342,12 @@ struct DefinitionPublished {
 };
 
 // The order of the alternatives is in memory only; numbers on disk are EventKind's.
-using Event =
-    std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
-                 TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted,
-                 StepUndone, TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised,
-                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved, StepSkipped, TaskReady,
-                 TaskSkipped, SignalReceived, WaitEnded, CancelRequested, TransactionPaused, TransactionResumed>;
+using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
+                           TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult,
+                           CompensationStarted, StepUndone, TransactionCompleted, TransactionCompensated,
+                           TransactionTerminated, IncidentRaised, Transitioned, DefinitionPublished, OutcomeDecided,
+                           IncidentResolved, StepSkipped, TaskReady, TaskSkipped, SignalReceived, WaitEnded,
+                           CancelRequested, TransactionPaused, TransactionResumed, EpochOpened>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,
@@ -371,6 +381,7 @@ enum class EventKind : std::uint8_t {
   transaction_paused = 29,
   transaction_resumed = 30,
   // 31 queue_changed, 32 definition_changed: settings in reserved transactions
+  epoch_opened = 33,
 };
 
 EventKind kind_of(const Event& event);

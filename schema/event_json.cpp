@@ -30,6 +30,8 @@ std::string_view name(CompensationCause cause) {
       return "cancelled";
     case CompensationCause::expired:
       return "expired";
+    case CompensationCause::parent:
+      return "parent";
     case CompensationCause::decided:
       break;
   }
@@ -135,7 +137,12 @@ class EventWriter : EventLine {
     attempt(e.attempt);
     if (e.attempt.action == Action::undo && e.found) boolean("found", *e.found);
     payload("output", e.output);
+    if (e.irreversible) boolean("irreversible", true);
     token(e.attempt.lease);
+  }
+  void fields(const EpochOpened& e) {
+    number("epoch", e.epoch);
+    text("reason", e.reason);
   }
   void fields(const TaskFailed& e) {
     attempt(e.attempt);
@@ -143,6 +150,7 @@ class EventWriter : EventLine {
     text("effect", name(e.effect));
     boolean("retryable", e.retryable);
     time("retry_at", e.retry_at);
+    if (e.left_behind) boolean("left_behind", true);
     token(e.attempt.lease);
   }
   void fields(const TaskReleased& e) {

@@ -89,7 +89,10 @@ class DefinitionShelf {
   const std::map<std::string, std::map<std::uint32_t, Published>>& all() const { return by_name_; }
 
  private:
+  void put_in_place(const schema::Definition& definition, Time published_at);
+
   std::map<std::string, std::map<std::uint32_t, Published>> by_name_;
+  std::map<std::string, std::map<std::uint32_t, Published>> in_place_;  // steps in place of a task: "order/pay/refund"
   std::map<std::string, Reserved> reserved_;
 };
 

@@ -53,9 +53,11 @@ schema::Result<schema::DefinitionPtr> LogReading::definition(const storage::Read
                                                              std::uint32_t version) {
   const std::pair key{name, version};
   if (const auto known = definitions_.find(key); known != definitions_.end()) return known->second;
+  // Steps in place of a task are found in the definition that holds them.
+  const std::string root = name.substr(0, name.find('/'));
   std::optional<storage::DefinitionEntry> entry;
   auto visited = reader.definitions([&](const storage::DefinitionEntry& candidate) {
-    if (candidate.name != name || candidate.version != version) return true;
+    if (candidate.name != root || candidate.version != version) return true;
     entry = candidate;
     return false;
   });
@@ -69,7 +71,9 @@ schema::Result<schema::DefinitionPtr> LogReading::definition(const storage::Read
   auto parsed = schema::parse_definition(**text);
   if (!parsed)
     return refuse(ErrorCode::log_damaged, "definition " + label + " does not compile: " + parsed.error().message);
-  return definitions_.emplace(key, *parsed).first->second;
+  schema::DefinitionPtr found = schema::find_in_place(*parsed, name);
+  if (!found) return refuse(ErrorCode::log_damaged, "definition " + label + " does not exist in " + root);
+  return definitions_.emplace(key, std::move(found)).first->second;
 }
 
 schema::Result<std::vector<schema::RecordedEvent>> decode_record(const storage::Record& record) {

@@ -128,17 +128,20 @@ void Partition::adopt(Recovered recovered, Time opened_at) {
     const engine::Pending due = pending(entry);
     refresh_work(entry, due, opened_at);
     refresh_deadline(entry, due);
+    if (entry.machine->has_children() || is_child(entry)) families_.push_back(entry.number);
   }
 }
 
 void Partition::handle(Request request, Time now) {
   std::visit([&](auto& r) { on(r, now); }, request);
+  tend_families(now);
   // Reads alone commit nothing, and must not fill the memory either.
   payloads_.trim(durable_);
   evict_closed();
 }
 
 void Partition::tick(Time now) {
+  tend_families(now);
   advance_work(now);
   if (now >= timers_from_)
     for (TransactionNumber number : deadlines_.due(now, kTimersPerTick)) {
@@ -151,6 +154,7 @@ void Partition::tick(Time now) {
       if (turn.events.empty()) refresh_deadline(*it->second, pending(*it->second));
       finish(turn, now);
     }
+  tend_families(now);
   while (!ends_.empty() && ends_.begin()->first <= now) {
     const auto end = std::move(ends_.begin()->second);
     ends_.erase(ends_.begin());
@@ -159,6 +163,7 @@ void Partition::tick(Time now) {
 }
 
 Time Partition::next_due() const {
+  if (!families_.empty()) return Time{};  // at once: only after opening
   Time due = std::min(work_.next_ready(), deadlines_.next());
   if (!ends_.empty()) due = std::min(due, ends_.begin()->first);
   return due;
@@ -289,6 +294,13 @@ void Partition::seal(Turn& turn, const engine::Pending& due, Time now) {
   refresh_work(entry, due, now);
   refresh_deadline(entry, due);
   if (entry.state.outcome_decided) let_waiters_go(entry);
+  if (entry.machine->has_children() || is_child(entry)) families_.push_back(entry.number);
+  if (entry.closed && !entry.state.ended()) {
+    // A new epoch of what had ended.
+    entry.closed = false;
+    batch_.mark_open(entry.number);
+    std::erase(closed_, entry.number);
+  }
   if (!entry.state.ended()) return;
   if (!entry.closed) {
     entry.closed = true;

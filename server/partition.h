@@ -118,6 +118,7 @@ class Partition {
   void on(ResultsRequest& request, Time now);
   void on(HeartbeatRequest& request, Time now);
   void on(WaitRequest& request, Time now);
+  Entry& begin(const Published& published, const engine::Start& start, Time now);
   // The transaction as it stood after the record that holds `sequence`: what the first answer to a request told of.
   Result<std::unique_ptr<Entry>> load_as_answered(schema::TransactionNumber number, schema::Sequence sequence) const;
   // What the log says of a lease that is not open; lease_not_found when it never was.
@@ -143,6 +144,12 @@ class Partition {
   void remember_request(const Entry& entry, const std::string& id, const storage::RequestEntry& request);
   void evict_closed();
   schema::Position built() const { return batch_.last_position(); }
+
+  // partition_family.cpp: child transactions follow their parents, and parents hear of them.
+  void tend_families(Time now);
+  void tend(Entry& entry, Time now);
+  void serve(Entry& parent, const engine::ChildWish& wish, Time now);
+  void command(Entry& entry, const engine::Command& command, Time now);  // refused: nothing happens
 
   // partition_effects.cpp: what waits for durability, and who waits for an outcome.
   void after(schema::Position position, std::function<void(const Error*)> effect);
@@ -192,6 +199,8 @@ class Partition {
   std::map<std::pair<schema::TransactionNumber, std::string>, std::pair<schema::Position, storage::RequestEntry>>
       recent_requests_;
   std::deque<std::pair<schema::Position, schema::TransactionNumber>> recent_results_;
+
+  std::deque<schema::TransactionNumber> families_;  // whose children or parent may have something to do
 
   // Polls that wait, by queue in order of arrival; and everything that ends by time.
   std::map<PollId, std::unique_ptr<PollState>> polls_;

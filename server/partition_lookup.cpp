@@ -19,7 +19,9 @@ Entry& Partition::insert(std::unique_ptr<Entry> owned) {
 Result<Entry*> Partition::find(const std::string& id) {
   const auto known = ids_.find(id);
   if (known != ids_.end()) return entries_.at(known->second).get();
-  const auto not_found = [&] { return refuse(ErrorCode::transaction_not_found, "there is no transaction '" + id + "'"); };
+  const auto not_found = [&] {
+    return refuse(ErrorCode::transaction_not_found, "there is no transaction '" + id + "'");
+  };
   if (id.starts_with("$")) return not_found();
   auto number = reader_->find_id(id);
   if (!number) return tl::unexpected<Error>(number.error());
@@ -30,9 +32,11 @@ Result<Entry*> Partition::find(const std::string& id) {
 Result<Entry*> Partition::load(TransactionNumber number) {
   const auto known = entries_.find(number);
   if (known != entries_.end()) return known->second.get();
-  if (number > last_number_) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
+  if (number > last_number_)
+    return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
   for (const auto& [name, reserved] : definitions_.all_reserved())
-    if (reserved.number == number) return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
+    if (reserved.number == number)
+      return refuse(ErrorCode::transaction_not_found, "there is no transaction with this number");
   // Open transactions are always in memory, so this one has ended and everything about it is durable.
   auto entry = load_entry(*reader_, definitions_, number);
   if (!entry) return tl::unexpected<Error>(entry.error());
@@ -59,7 +63,8 @@ Result<std::string> Partition::payload(const Entry& entry, const engine::Payload
   auto stored = reader_->payload(entry.number, at.sequence, at.index);
   if (!stored) return tl::unexpected<Error>(stored.error());
   if (!*stored)
-    return refuse(ErrorCode::log_damaged, "a payload of transaction '" + entry.state.id + "' (sequence " + std::to_string(at.sequence.value) + ") is missing");
+    return refuse(ErrorCode::log_damaged, "a payload of transaction '" + entry.state.id + "' (sequence " +
+                                              std::to_string(at.sequence.value) + ") is missing");
   payloads_.put(entry.number, at.sequence, at.index, Position{}, **stored);
   return std::move(**stored);
 }

@@ -29,6 +29,12 @@ void Partition::on(PublishRequest& request, Time now) {
     return answer<PublishReply>(reserved.position, std::move(request.reply),
                                 PublishReply{definition.name, definition.version, definition.digest, false});
   }
+  const auto published = [this](const std::string& name, std::uint32_t version) {
+    const Published* found = definitions_.find(name, version);
+    return found == nullptr ? nullptr : &found->machine->definition();
+  };
+  if (const Status status = check_ancestry(definition, published); !status)
+    return answer<PublishReply>(reserved.position, std::move(request.reply), tl::unexpected<Error>(status.error()));
   if (!reserved.number) {
     reserved.number = last_number_ = last_number_.next();
     batch_.bind_id("$definition/" + definition.name, reserved.number);
@@ -99,15 +105,8 @@ void Partition::on(StartRequest& request, Time now) {
       return refuse_start(
           {}, Error{ErrorCode::definition_not_found,
                     "there is no definition " + version_name(request.definition, request.version.value_or(0))});
-    auto owned = std::make_unique<Entry>();
-    owned->number = last_number_ = last_number_.next();
-    owned->machine = published->machine;
-    Turn turn(*owned);
-    const auto decision = decide(
-        turn, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
-    DTA_ASSERT(decision.has_value());  // a start brings its own payloads and an unused id
-    entry = &insert(std::move(owned));
-    finish(turn, now);
+    entry = &begin(*published,
+                   engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now);
   }
   if (request.wait.ms <= 0 || entry->state.outcome_decided)
     return reply_with(*entry, created, std::move(request.reply));
@@ -116,6 +115,18 @@ void Partition::on(StartRequest& request, Time now) {
                      if (failed != nullptr) return reply(tl::unexpected<Error>(*failed));
                      reply_with(*entries_.at(number), created, reply);
                    });
+}
+
+Entry& Partition::begin(const Published& published, const engine::Start& start, Time now) {
+  auto owned = std::make_unique<Entry>();
+  owned->number = last_number_ = last_number_.next();
+  owned->machine = published.machine;
+  Turn turn(*owned);
+  const auto decision = decide(turn, start, now);
+  DTA_ASSERT(decision.has_value());  // a start brings its own payloads and an unused id
+  Entry& entry = insert(std::move(owned));
+  finish(turn, now);
+  return entry;
 }
 
 void Partition::on(GetRequest& request, Time now) {

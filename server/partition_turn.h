@@ -35,6 +35,11 @@ struct Partition::PollState {
   bool wants_more() const { return handed.size() < poll.max && (!alive || alive()); }
 };
 
+// Callers' ids hold no "/".
+inline bool is_child(const Entry& entry) {
+  return entry.state.id.find('/') != std::string::npos;
+}
+
 template <class Reply>
 void Partition::answer(schema::Position position, ReplyTo<Reply> reply, Result<Reply> result) {
   if (!result) metrics_.refused(result.error().code);

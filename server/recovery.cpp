@@ -1,6 +1,7 @@
 // Folding a log: checkpoint and tail, single transactions, new checkpoints (recovery.h). Whoever asks; it has no state.
 #include "server/recovery.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -90,6 +91,13 @@ bool read_chunks(const storage::Checkpoint& checkpoint, const DefinitionShelf& d
   return true;
 }
 
+Result<bool> reopens(const Record& record) {
+  const auto events = decode_events(record.events);
+  if (!events) return tl::unexpected<Error>(events.error());
+  return std::any_of(events->begin(), events->end(),
+                     [](const Event& event) { return std::holds_alternative<EpochOpened>(event); });
+}
+
 // Everything after the checkpoint, in order of position. Records of transactions that ended before it are late results
 // and the like: they change no open state.
 Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& definitions, Open& open,
@@ -101,11 +109,22 @@ Status fold_tail(const Reader& reader, Position from, const DefinitionShelf& def
     ++records;
     if (reserved.contains(record.number)) return true;
     auto it = open.find(record.number);
+    if (it == open.end() && record.first_sequence != Sequence(1)) {
+      // It had ended. What opens a new epoch brings it back, with everything that follows.
+      const auto again = reopens(record);
+      if (!again) failed = tl::unexpected<Error>(again.error());
+      if (!again || !*again) return failed.has_value();
+      auto entry = load_entry(reader, definitions, record.number);
+      if (!entry) failed = tl::unexpected<Error>(entry.error());
+      if (!entry) return false;
+      if (!(*entry)->state.ended()) open[record.number] = std::move(*entry);
+      return true;
+    }
     if (it == open.end()) {
-      if (record.first_sequence != Sequence(1)) return true;
       it = open.emplace(record.number, std::make_unique<Entry>()).first;
       it->second->number = record.number;
     }
+    if (record.first_sequence <= it->second->state.sequence) return true;  // it was loaded whole
     failed = fold(*it->second, record, definitions, {});
     if (!failed) return false;
     if (it->second->state.ended()) open.erase(it);

@@ -40,6 +40,8 @@ std::string_view task_word(const engine::StepView& step, std::size_t slot, Time 
       return "outside";
     case TaskStatus::held:
       return "held";
+    case TaskStatus::child:
+      return task.stopping ? "stopping" : "child";
     case TaskStatus::settled:
       break;
   }
@@ -50,7 +52,7 @@ std::string_view task_word(const engine::StepView& step, std::size_t slot, Time 
 }
 
 std::string_view undo_word(const engine::StepView& step, std::size_t slot, Time now) {
-  if (!step.rules(slot).undo) return "none";
+  if (step.rules(slot).child ? step.task(slot).irreversible : !step.rules(slot).undo) return "none";
   const TaskState& task = step.task(slot);
   switch (task.undo_status) {
     case UndoStatus::idle:
@@ -65,6 +67,8 @@ std::string_view undo_word(const engine::StepView& step, std::size_t slot, Time 
       return "incident";
     case UndoStatus::given_up:
       return "given_up";
+    case UndoStatus::child:
+      return "child";
   }
   return "idle";
 }

@@ -131,6 +131,7 @@ TEST(Lifecycle, RefusesEveryEventInEveryWrongStateOfACompensation) {
       {"cancel requested, and no pivot is under way", CancelRequested{"", ""}, {}},
       {"paused", TransactionPaused{"", ""}, range(1, 16)},
       {"resumed, and was not paused", TransactionResumed{"", ""}, {}},
+      {"another epoch, and it did not complete", EpochOpened{2, ""}, {}},
   };
   std::set<EventKind> kinds_seen;
   for (const Row& row : rows) kinds_seen.insert(kind_of(row.event));

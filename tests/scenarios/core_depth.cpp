@@ -50,6 +50,14 @@ class CoreDepth : public Depth {
     if (known != versions.end() && known->second->definition().digest != definition->digest)
       return refuse(ErrorCode::definition_conflict, "");
     const bool created = known == versions.end();
+    const auto published = [this](const std::string& name, std::uint32_t version) -> const Definition* {
+      const auto named = definitions_.find(name);
+      if (named == definitions_.end() || named->second.empty()) return nullptr;
+      const auto it = version == 0 ? std::prev(named->second.end()) : named->second.find(version);
+      return it == named->second.end() ? nullptr : &it->second->definition();
+    };
+    if (const Status status = check_ancestry(*definition, published); created && !status)
+      return tl::unexpected<Error>(status.error());
     if (created) versions[definition->version] = std::make_shared<const engine::Machine>(definition);
     return server::PublishReply{definition->name, definition->version, definition->digest, created};
   }
@@ -62,14 +70,12 @@ class CoreDepth : public Depth {
       return summary(*held, false);
     }
     const auto named = definitions_.find(request.definition);
-    if (named == definitions_.end()) return refuse(ErrorCode::definition_not_found, "");
+    if (named == definitions_.end() || named->second.empty()) return refuse(ErrorCode::definition_not_found, "");
     const auto version = request.version ? named->second.find(*request.version) : std::prev(named->second.end());
     if (version == named->second.end()) return refuse(ErrorCode::definition_not_found, "");
-    Held& held = *held_.emplace_back(std::make_unique<Held>());
-    held.number = TransactionNumber(held_.size());
-    held.machine = version->second;
-    DTA_ASSERT(
-        run(held, engine::Start{request.id, request.input, request.attributes, request.headers, request.digest}, now));
+    Held& held =
+        begin(version->second, {request.id, request.input, request.attributes, request.headers, request.digest}, now);
+    tend(now);
     return summary(held, true);
   }
 
@@ -137,6 +143,7 @@ class CoreDepth : public Depth {
       }
       for (std::size_t i : closed) reply.results[i] = report_closed(held, results[i], now);
     }
+    tend(now);
     return reply;
   }
 
@@ -242,6 +249,7 @@ class CoreDepth : public Depth {
     if (!decision) return tl::unexpected<Error>(decision.error());
     for (const server::NewReport& r : request.reports)
       if (!r.id.empty()) held->event_ids[r.id] = {content(r), before.next()};
+    tend(now);
     server::AppendReply reply;
     reply.phase = engine::to_string(held->state.phase);
     return reply;
@@ -295,6 +303,7 @@ class CoreDepth : public Depth {
     }
     std::ranges::sort(due);
     for (const auto& [at, place] : due) DTA_ASSERT(run(*held_[place], engine::Tick{}, now));
+    tend(now);
   }
 
   // The state is folded again from its events; leases with a heartbeat count as heartbeaten now, details may be kept
@@ -329,7 +338,89 @@ class CoreDepth : public Depth {
     const auto decision = run(*held, command, now);
     if (!decision) return tl::unexpected<Error>(decision.error());
     if (!request.request_id.empty()) held->request_ids[request.request_id] = content;
+    tend(now);
     return summary(*held, false);
+  }
+
+  Held& begin(const engine::MachinePtr& machine, const engine::Start& command, Time now) {
+    Held& held = *held_.emplace_back(std::make_unique<Held>());
+    held.number = TransactionNumber(held_.size());
+    held.machine = machine;
+    DTA_ASSERT(run(held, command, now));
+    return held;
+  }
+
+  // Children: looked at until nobody has anything to do any more.
+  void tend(Time now) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t i = 0; i < held_.size(); ++i) {
+        Held& held = *held_[i];
+        for (const engine::ChildWish& wish : engine::pending(*held.machine, held.state, held.beats).children)
+          changed = serve(held, wish, now) || changed;
+        if (held.state.phase != engine::Phase::terminated) continue;
+        for (const TaskRef& ref : engine::begun_children(*held.machine, held.state)) {
+          Held* child = find(engine::child_id(*held.machine, held.state, ref));
+          if (child != nullptr && !child->state.ended())
+            changed = run(*child, engine::Terminate{"its parent was terminated", {}}, now).has_value();
+        }
+      }
+    }
+  }
+
+  bool serve(Held& parent, const engine::ChildWish& wish, Time now) {
+    const bool undo = wish.kind == engine::ChildWish::Kind::undo;
+    const auto tell = [&](engine::Outcome outcome, bool irreversible = false, bool left = false) {
+      return run(parent,
+                 engine::ReportChild{wish.task, undo ? Action::undo : Action::perform, outcome, irreversible, left},
+                 now)
+          .has_value();
+    };
+    const auto failed = [](const std::string& code, const std::string& message, Effect effect = Effect::none) {
+      return engine::Failed{code, message, {}, false, effect};
+    };
+    const std::string id = engine::child_id(*parent.machine, parent.state, wish.task);
+    const Held* found = find(id);
+    if (found == nullptr) {
+      const Child& child = *parent.machine->task(wish.task).child;
+      engine::MachinePtr machine;
+      if (child.in_place) {
+        machine = std::make_shared<const engine::Machine>(child.in_place);
+      } else {
+        const auto named = definitions_.find(child.definition);
+        if (named == definitions_.end() || (child.version && !named->second.contains(*child.version)))
+          return tell(failed("dta.definition_not_found", "there is no definition '" + child.definition + "'"));
+        machine = child.version ? named->second.at(*child.version) : named->second.rbegin()->second;
+      }
+      const engine::TaskState& t = parent.state.tasks[parent.machine->flat(parent.state, wish.task)];
+      const engine::PayloadAt at = t.input.present() ? t.input : parent.state.input;
+      begin(machine, {id, at.present() ? parent.payloads.at(at) : "", {}, parent.state.headers, {}}, now);
+      return true;
+    }
+    Held& child = *find(id);
+    const engine::State& s = child.state;
+    if (undo && s.phase == engine::Phase::completed)
+      return run(child, engine::UndoChild{parent.state.reason.empty() ? "its parent" : parent.state.reason}, now)
+          .has_value();
+    if (undo && s.phase == engine::Phase::compensated) return tell(engine::Completed{}, !s.not_undone.empty());
+    if (undo && s.phase == engine::Phase::terminated)
+      return tell(failed("dta.terminated", "the child transaction was terminated while it was compensated"));
+    if (undo) return false;
+    if (s.phase == engine::Phase::completed)
+      return tell(engine::Completed{s.output.present() ? child.payloads.at(s.output) : "", {}},
+                  s.bits.test(child.machine->bit(engine::TransactionBit::pivoted)));
+    if (s.phase == engine::Phase::terminated)
+      return tell(failed("dta.terminated", "the child transaction was terminated", Effect::unknown));
+    if (s.phase == engine::Phase::compensated) {
+      engine::Failed why = failed("dta.compensated", s.reason);
+      if (s.cause == CompensationCause::step_failed || s.cause == CompensationCause::decided)
+        why = failed(s.failure.code, s.failure.message);
+      if (s.cause == CompensationCause::cancelled) why = failed("dta.cancelled", s.reason);
+      if (s.cause == CompensationCause::expired) why = failed("dta.expired", "the child transaction expired");
+      return tell(why, false, !s.not_undone.empty());
+    }
+    if (wish.kind != engine::ChildWish::Kind::stop || s.phase != engine::Phase::running || s.cancel) return false;
+    return run(child, engine::Cancel{"its parent stopped it", {}}, now).has_value();
   }
 
   Held* find(const std::string& id) {

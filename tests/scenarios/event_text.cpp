@@ -45,6 +45,7 @@ class Text {
     return fmt::format("{} by {}", step(e.step), e.how == WaitEnd::time ? "time" : "deadline");
   }
   std::string operator()(const CancelRequested& e) { return said(e); }
+  std::string operator()(const EpochOpened& e) { return fmt::format("{} \"{}\"", e.epoch, e.reason); }
   std::string operator()(const TransactionPaused& e) { return said(e); }
   std::string operator()(const TransactionResumed& e) { return said(e); }
   std::string operator()(const StepMet& e) { return step(e.step) + route(e.route, GoKind::follow); }
@@ -89,6 +90,7 @@ class Text {
     const char* cause = e.cause == CompensationCause::step_failed ? "step_failed"
                         : e.cause == CompensationCause::cancelled ? "cancelled"
                         : e.cause == CompensationCause::expired   ? "expired"
+                        : e.cause == CompensationCause::parent    ? "parent"
                                                                   : "decided";
     return fmt::format("{}{}{}", cause, quoted(e.reason), e.who.empty() ? "" : " by " + e.who);
   }
@@ -127,6 +129,7 @@ class Text {
       text += fmt::format("{}{} ({})", text.empty() ? "not undone: " : ", ", task_text(d_, n.task),
                           n.reason == NotUndoneReason::no_undo    ? "no undo"
                           : n.reason == NotUndoneReason::given_up ? "given up"
+                          : n.reason == NotUndoneReason::in_child ? "in its child"
                                                                   : "terminated");
     return text;
   }
@@ -227,6 +230,8 @@ std::vector<std::string> state_text(const engine::Machine& machine, const engine
       const engine::TaskState& t = step.task(slot);
       if (t.status == engine::TaskStatus::blocked) line += " waits for others";
       if (t.status == engine::TaskStatus::outside) line += " is outside";
+      if (t.status == engine::TaskStatus::child) line += t.stopping ? " child is stopped" : " child";
+      if (t.undo_status == engine::UndoStatus::child) line += " child goes back";
       if (t.status == engine::TaskStatus::held) line += " needs a person";
       if (t.status == engine::TaskStatus::ready) line += " ready from " + time_text(t.at);
       if (t.undo_status == engine::UndoStatus::ready) line += " undo ready from " + time_text(t.undo_at);

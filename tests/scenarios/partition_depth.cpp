@@ -131,13 +131,19 @@ class PartitionDepth : public Depth {
     for (const std::string& difference : partition_->compare_with_log()) ADD_FAILURE() << difference;
   }
 
+  // Steps in place of a task stand in the definition that holds them.
+  DefinitionPtr definition_of(const TransactionStarted& e) const {
+    const std::string root = e.definition.substr(0, e.definition.find('/'));
+    return find_in_place(published_.at({root, e.version}), e.definition);
+  }
+
   void tell(const storage::Reader& reader, const storage::Record& record, const std::vector<Event>& events,
             std::vector<Happened>& list) {
     Sequence sequence = record.first_sequence;
     for (const Event& event : events) {
       if (std::holds_alternative<DefinitionPublished>(event)) return;
       if (const auto* started = std::get_if<TransactionStarted>(&event))
-        known_[record.number] = {started->id, published_.at({started->definition, started->version})};
+        known_[record.number] = {started->id, definition_of(*started)};
       const auto& [id, definition] = known_.at(record.number);
       Happened& shown =
           list.emplace_back(Happened{id, definition, RecordedEvent{sequence, record.recorded_at, event}, {}});

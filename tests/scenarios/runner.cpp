@@ -79,7 +79,11 @@ class Run {
     std::set<std::string> started;
     for (const Command& command : script.commands)
       if (command.words.size() > 1 && command.words[0].text == "start") started.insert(command.words[1].text);
-    several_ = started.size() > 1;
+    // Children are transactions, too.
+    several_ =
+        started.size() > 1 || std::any_of(script.commands.begin(), script.commands.end(), [](const Command& c) {
+          return c.words[0].text == "definition" && c.words.back().raw.find("\"transaction\"") != std::string::npos;
+        });
   }
 
   std::string one(const Command& command) {

@@ -198,7 +198,7 @@ TEST(Codec, NoEnumeratorIsReadThatIsNotKnown) {
   EXPECT_EQ(why(StepFailed{1, false, {}, "", "", {GoKind::follow, 0, 0}}),
             at + "lets a failed step go on as if it were met");
   EXPECT_EQ(why(WaitEnded{1, static_cast<WaitEnd>(2)}), at + "has an unknown end of a wait 2");
-  EXPECT_EQ(why(CompensationStarted{static_cast<CompensationCause>(4), "", ""}), at + "has an unknown cause 4");
+  EXPECT_EQ(why(CompensationStarted{static_cast<CompensationCause>(5), "", ""}), at + "has an unknown cause 5");
   EXPECT_EQ(why(IncidentRaised{1, static_cast<IncidentKind>(5), {}, "", ""}), at + "has an unknown kind of incident 5");
   EXPECT_EQ(why(IncidentResolved{1, static_cast<IncidentResolution>(5), "", ""}), at + "has an unknown resolution 5");
 }

@@ -202,9 +202,65 @@ TEST(BadDefinitions, AreNamedInJoins) {
   expect_fault(with_step(R"("join":{"deadlin":"1s"})"), "/steps/1/join/deadlin", "did you mean `deadline`?");
 }
 
-TEST(BadDefinitions, AreNamedWhereTheReleaseEnds) {
-  expect_fault(with_task(R"("transaction":{})"), "/steps/1/tasks/0/transaction",
-               "`transaction` is not supported by this release");
+TEST(BadDefinitions, AreNamedInChildren) {
+  const auto child = [](const std::string& fields) { return with_step(R"("tasks":[{"name":"x",)" + fields + "}]"); };
+  const std::string task = "/steps/1/tasks/0", at = task + "/transaction";
+  expect_fault(child(R"("transaction":{})"), at, "either");
+  expect_fault(child(R"("transaction":7)"), at, "JSON object");
+  expect_fault(child(R"("transaction":{"definition":"b","steps":[]})"), at, "either");
+  expect_fault(child(R"("transaction":{"definition":"b","output":1})"), at + "/output", "in its place");
+  expect_fault(child(R"("transaction":{"steps":[],"version":2})"), at + "/version",
+               "the version of what they stand in");
+  expect_fault(child(R"("transaction":{"definition":"b","version":0})"), at + "/version", "from 1");
+  expect_fault(child(R"("transaction":{"steps":[{"name":"s","tasks":[{"name":"t"}]}]})"), at + "/steps/0/tasks/0/queue",
+               "missing");
+  expect_fault(child(R"("transaction":{"definition":"b"},"queue":"q")"), task + "/queue", "is not handed out");
+  expect_fault(child(R"("transaction":{"definition":"b"},"retry":{})"), task + "/retry", "is not handed out");
+  expect_fault(child(R"("transaction":{"definition":"b"},"undo":{"queue":"u"})"), task + "/undo", "compensating it");
+  expect_fault(child(R"("transaction":{"definition":"b"},"external":true)"), task + "/external", "not both");
+  expect_fault(child(R"("transaction":{"definition":"b"},"timeouts":{"attempt":"1s"})"), task + "/timeouts/attempt",
+               "`total` alone bounds it");
+}
+
+TEST(Children, StandInTheirPlaceOrAreNamed) {
+  const auto parsed = parse_definition(R"({"name":"order","version":3,"steps":[{"name":"pay","tasks":[
+      {"name":"branch","transaction":{"steps":[{"name":"ask","tasks":[{"name":"deep","transaction":{"steps":[]}}]}],
+       "output":"/input"}},
+      {"name":"named","transaction":{"definition":"booking","version":2},"timeouts":{"total":"1h"}},
+      {"name":"newest","transaction":{"definition":"booking"}}]}]})");
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
+  const auto& tasks = (*parsed)->steps[0].tasks;
+  ASSERT_TRUE(tasks[0].child && tasks[0].child->in_place);
+  EXPECT_EQ(tasks[0].child->in_place->name, "order/pay/branch");
+  EXPECT_EQ(tasks[0].child->in_place->version, 3u);
+  EXPECT_EQ(tasks[1].child->definition, "booking");
+  EXPECT_EQ(tasks[1].child->version, 2u);
+  EXPECT_EQ(tasks[2].child->version, std::nullopt);
+  EXPECT_EQ(find_in_place(*parsed, "order"), *parsed);
+  EXPECT_EQ(find_in_place(*parsed, "order/pay/branch"), tasks[0].child->in_place);
+  const auto deep = find_in_place(*parsed, "order/pay/branch/ask/deep");
+  ASSERT_NE(deep, nullptr);
+  EXPECT_TRUE(deep->steps.empty());
+  EXPECT_EQ(find_in_place(*parsed, "order/pay/nobody"), nullptr);
+  const auto again = parse_definition(full_text(**parsed));
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ((*again)->steps, (*parsed)->steps) << full_text(**parsed);
+}
+
+TEST(Children, DoNotComeBackToThemselves) {
+  const auto parse = [](const std::string& name, const std::string& child) {
+    return parse_definition(R"({"name":")" + name +
+                            R"(","version":1,"steps":[{"name":"s","tasks":[{"name":"t","transaction":)" + child +
+                            "}]}]}")
+        .value();
+  };
+  const auto b = parse("b", R"({"definition":"c"})");
+  const auto c = parse("c", R"({"steps":[{"name":"s","tasks":[{"name":"t","transaction":{"definition":"b"}}]}]})");
+  const auto published = [&](const std::string& name, std::uint32_t) { return name == "b" ? b.get() : nullptr; };
+  EXPECT_TRUE(check_ancestry(*b, published)) << "c is not published yet";
+  const auto refused = check_ancestry(*c, published);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("own ancestor"), std::string::npos);
 }
 
 TEST(BadDefinitions, AreNamedInBackoff) {

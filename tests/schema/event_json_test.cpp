@@ -64,6 +64,7 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(cancel_requested","reason":"customer called","who":"anna"})",
       R"(transaction_paused","reason":"stock is counted","who":"otto"})",
       R"(transaction_resumed","reason":"counted","who":"otto"})",
+      R"(epoch_opened","epoch":3,"reason":"its parent goes back"})",
       R"(step_entered","step":"pack","instances":8,"inputs":[{"task":"box","instance":2,"input":{"payload":0}}],"skipped":[{"task":"box","instance":2},{"task":"label","instance":7}],"unresolved":true,"deadline":"1m","wait":"0ms","wait_deadline":"7d","timeouts":[{"task":"label","instance":7,"queue":null,"attempt":"90s","total":"1h","heartbeat":"5s"}]})",
       R"(step_met","step":"reserve","route":{"go":"pack","choice":3}})",
       R"(step_met","step":"pack","route":{"go":"end","choice":0}})",
@@ -72,6 +73,10 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(incident_raised","number":3,"incident":"step_failed","step":"pack","task":null,"error":{"code":"dta.deadline","message":"too late"}})",
       R"(incident_resolved","number":3,"resolution":"force_failed","reason":"gave up on it","who":"anna"})",
       R"(compensation_started","cause":"decided","reason":"refused","who":null})",
+      R"(compensation_started","cause":"parent","reason":"refused","who":null})",
+      R"(task_completed","step":"reserve","task":"stock","undo":false,"attempt":1,"irreversible":true})",
+      R"(task_failed","step":"reserve","task":"stock","undo":false,"attempt":1,"error":{"code":"refused","message":""},"effect":"none","retryable":false,"retry_at":null,"left_behind":true})",
+      R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"in_child"}]})",
   };
   const auto events = samples::every_kind_and_field();
   ASSERT_EQ(events.size(), expected.size());

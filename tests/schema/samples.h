@@ -59,6 +59,7 @@ inline std::vector<Event> every_kind() {
       CancelRequested{"customer called", "anna"},
       TransactionPaused{"stock is counted", "otto"},
       TransactionResumed{"counted", "otto"},
+      EpochOpened{3, "its parent goes back"},
   };
 }
 
@@ -83,6 +84,11 @@ inline std::vector<Event> later_fields() {
       IncidentRaised{3, IncidentKind::step_failed, {1, 0, 0}, "dta.deadline", "too late"},
       IncidentResolved{3, IncidentResolution::force_failed, "gave up on it", "anna"},
       CompensationStarted{CompensationCause::decided, "refused", ""},
+      CompensationStarted{CompensationCause::parent, "refused", ""},
+      TaskCompleted{{{0, 0, 0}, Action::perform, 1, Sequence()}, {}, {}, true},
+      TaskFailed{
+          {{0, 0, 0}, Action::perform, 1, Sequence()}, "refused", "", {}, Effect::none, false, Time::never(), true},
+      TransactionCompensated{{{{0, 0, 0}, NotUndoneReason::in_child}}},
   };
 }
 
