@@ -32,7 +32,7 @@ from demo_audit import OrderFacts, audit  # noqa: E402
 from demo_orders import Order, make_order  # noqa: E402
 from demo_people import People  # noqa: E402
 from demo_processes import DemoFailed, Server, Services  # noqa: E402
-from demo_report import causes, listed, short_history, steps_of  # noqa: E402
+from demo_report import causes, in_columns, listed, short_history, steps_of  # noqa: E402
 
 FIGURES = ("dta_events_total", "dta_syncs_total", "dta_task_retries_total")
 
@@ -193,7 +193,7 @@ class Demo:
         compensated = [one.id for one in mine if one.phase == "compensated"]
         print()
         for name, value in (*self._told_of_orders(mine, compensated), *self._told_of_machines(seconds)):
-            print(f"  {name:<28} {value}")
+            print(in_columns(f"  {name:<28} ", value))
         findings = audit(self._folder, {one.id: self._facts(one) for one in found})
         findings.differences += self._unexpected(mine)
         print("\nThe audit of the services' own books")
@@ -217,12 +217,12 @@ class Demo:
         gone = sum(steps_of(one)["pack"]["instances"] for one in packed if one.phase == "completed")
         entered = sum(steps_of(one)["pack"]["instances"] for one in packed)
         asked = collections.Counter(steps_of(one)["approve"]["outcome"] for one in mine)
-        settled = self.people.settled
+        said, settled = self.people.said, self.people.settled
         yield "orders", str(len(mine))
         yield "completed", f"{len(completed)}: {len(completed) - invoiced} by card, {invoiced} by invoice"
         yield "compensated", f"{len(compensated)}: {listed(causes(self.client, compensated))}"
-        yield "large orders", (f"{asked['met']} answered, {asked['failed']} not in time; "
-                               f"signals sent: {listed(self.people.said)}")
+        yield "large orders", (f"{asked['met']} answered, {asked['failed']} not in time; said: {said['yes']} yes, "
+                               f"{said['no']} no; {said['early']} before it was asked, {said['twice']} twice")
         yield "quotes of two of three", f"{quorums['met']} times met, {quorums['failed']} times out of reach"
         yield "parcels", f"{gone} picked up, {entered - gone} taken back"
         yield "settled by the operator", f"{settled.total()} pick-ups: {listed(settled)}"
@@ -265,8 +265,8 @@ class Demo:
         for names, what in ((heavy, "which was compensated"), (settled, "which the operator settled")):
             if names:
                 print(f"\nThe history of {names[0]}, {what}")
-                for line in short_history(self.client, names[0]):
-                    print(f"  {line}")
+                for when, told in short_history(self.client, names[0]):
+                    print(in_columns(f"  {when} ", told))
 
     def _show_metrics(self) -> None:
         wanted = ("dta_transactions_ended_total", "dta_undos_total", "dta_late_results_total",

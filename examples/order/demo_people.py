@@ -26,7 +26,7 @@ class People:
         self._to_answer: dict[str, Order] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._look_around, daemon=True)
-        self.said: collections.Counter[str] = collections.Counter()     # answers to large orders
+        self.said: collections.Counter[str] = collections.Counter()     # to large orders, and how
         self.settled: collections.Counter[str] = collections.Counter()  # pick-ups, by what was found and decided
         self.failure: str | None = None
 
@@ -84,8 +84,8 @@ class People:
                 self._client.signal(order.id, "decision", {"answer": order.answer.word}, signal_id=f"answer-{order.id}")
             except dta.Closed:
                 return  # it is compensated already, for another reason
-            self.said[order.answer.word if time == 0 else "said twice"] += 1
-        self.said["before they were asked"] += order.answer.early
+            self.said[order.answer.word if time == 0 else "twice"] += 1
+        self.said["early"] += order.answer.early
 
     # Incidents.
 

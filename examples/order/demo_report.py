@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import datetime
 import itertools
+import textwrap
 from typing import Iterable, Iterator
 
 import dta
@@ -31,8 +32,13 @@ def listed(counted: collections.Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counted.most_common()) or "none"
 
 
-def short_history(client: dta.Client, name: str) -> Iterator[str]:
-    """A line for each stretch of events that belongs to one step: hand-outs and what is ready go without saying."""
+def in_columns(left: str, text: str) -> str:
+    return textwrap.fill(text, 118, initial_indent=left, subsequent_indent=" " * len(left))
+
+
+def short_history(client: dta.Client, name: str) -> Iterator[tuple[str, str]]:
+    """When and where, and what: one for each stretch of events that belongs to one step. Hand-outs, and what is ready,
+    go without saying."""
     events = list(client.history(name))
     begun = datetime.datetime.fromisoformat(events[0].recorded_at)
     told = [(event, *_told(event)) for event in events]
@@ -40,7 +46,7 @@ def short_history(client: dta.Client, name: str) -> Iterator[str]:
     for place, stretch in itertools.groupby(said, key=lambda one: one[1]):
         lines = list(stretch)
         since = datetime.datetime.fromisoformat(lines[0][0].recorded_at) - begun
-        yield f"{since.total_seconds() * 1000:>6.0f} ms  {place:<15} " + ", ".join(words for _, _, words in lines)
+        yield f"{since.total_seconds() * 1000:>6.0f} ms  {place:<15}", ", ".join(words for _, _, words in lines)
 
 
 def _told(event: dta.Event) -> tuple[str, str | None]:
