@@ -1,16 +1,16 @@
-"""The order demo: a server, three services in three languages, hundreds of orders, and everything that can go wrong.
+"""The order demo: a server, four services in three languages, hundreds of orders, and everything that can go wrong.
 
     demo.py [--orders N] [--keep] [--data DIR] [--cheat] [--tidy] [--dta PROGRAM] [--stock-worker PROGRAM]
 
-Orders are declined, sold out, refused by carriers and cancelled by customers; services crash and hang in the middle of
-their work; the server is killed with -9. In the end an audit compares the services' own books with what DTA says, to
-the cent. The exit code is 0 only if they agree.
+Orders are declined, sold out, not approved, too heavy and cancelled by customers; services crash and hang in the middle
+of their work; the server and a service are killed with -9; an operator settles what nobody knows. In the end an audit
+compares the services' own books with what DTA says, to the cent. The exit code is 0 only if they agree.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import collections
 import json
 import os
 import pathlib
@@ -24,42 +24,17 @@ import threading
 import time
 from typing import Iterator
 
-from demo_audit import OrderFacts, audit
-from demo_processes import HERE, DemoFailed, Server, Services
-
+HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 import dta  # noqa: E402
+from demo_audit import OrderFacts, audit  # noqa: E402
+from demo_orders import Order, make_order  # noqa: E402
+from demo_people import People  # noqa: E402
+from demo_processes import DemoFailed, Server, Services  # noqa: E402
+from demo_report import causes, in_columns, listed, short_history, steps_of  # noqa: E402
 
-PRICES = {"lamp": 1999, "chair": 4950, "desk": 12900, "clock": 89900}  # cents
 FIGURES = ("dta_events_total", "dta_syncs_total", "dta_task_retries_total")
-# By the order's number in a round of sixty: what goes wrong while its services work on it.
-TROUBLES = {1: "payment hangs", 5: "payment crashes", 9: "shipping crashes", 13: "carrier silent",
-            25: "capture crashes", 29: "carrier busy", 33: "stock crashes", 49: "capture hangs", 53: "carrier busy"}
-
-
-@dataclasses.dataclass
-class Order:
-    id: str
-    input: dict
-    cancelled: bool
-
-
-def make_order(run: str, n: int) -> Order:
-    """The n-th order of a run. Which order has which fate depends on n alone, so that every run has some of each."""
-    item = ("lamp", "chair", "desk")[n % 3]
-    items = [{"sku": item, "quantity": 1 + n % 4}]
-    account, country = f"account-{n % 10}", ("DE", "FR", "NL", "AT")[n % 4]
-    if n % 20 == 3:
-        account = "account-blocked"             # the card is declined
-    elif n % 20 == 7:
-        items = [{"sku": "clock", "quantity": 3}]  # five in stock: the first one gets them
-    elif n % 20 == 11:
-        country = "XX"                          # no carrier goes there
-    total = sum(PRICES[entry["sku"]] * entry["quantity"] for entry in items)
-    order = {"account": account, "items": items, "total_cents": total, "country": country,
-             "email": f"customer-{n}@example.org", "trouble": TROUBLES.get(n % 60, "")}
-    return Order(f"order-{run}-{n:05d}", order, cancelled=n % 20 == 15)
 
 
 class Progress:
@@ -97,26 +72,33 @@ class Demo:
         self._before = dict.fromkeys(FIGURES, 0.0)
         self._started = 0
         self._failure: str | None = None
+        self.people: People | None = None
+        self._service_killed = False
         self._half = threading.Event()
         self._count_lock = threading.Lock()
 
     def start(self) -> None:
-        print(f"A server and three services work in {self._folder}", flush=True)
+        print(f"A server and four services work in {self._folder}", flush=True)
         self.server.start()
         self.client = dta.Client(self.server.url, retry_for=60)
         self.client.publish((HERE / "order.json").read_text(encoding="utf-8"))
-        common = ["--server", self.server.url, "--troubles"]
-        payment = [sys.executable, str(HERE / "payment_worker.py"), *common, "--db", str(self._folder / "payments.db")]
+        self.people = People(self.client, self._folder / "pickups.db")
+        common = ["--server", self.server.url, "--troubles"] + (["--cheat"] if self._options.cheat else [])
         self.services.start("stock", [self._options.stock_worker, *common, "--db", str(self._folder / "stock.db")])
-        self.services.start("payment", payment + (["--cheat"] if self._options.cheat else []))
-        shipping = [self._options.node, str(HERE / "shipping_worker.mjs"), *common]
-        files = ["--db", str(self._folder / "shipments.db"), "--mail", str(self._folder / "mail.txt")]
-        self.services.start("shipping", shipping + files)
+        self.services.start("payment", [sys.executable, str(HERE / "payment_worker.py"), *common,
+                                        "--db", str(self._folder / "payments.db")])
+        self.services.start("shipping", [self._options.node, str(HERE / "shipping_worker.mjs"), *common,
+                                         "--db", str(self._folder / "shipments.db"),
+                                         "--mail", str(self._folder / "mail.txt")])
+        self.services.start("courier", [self._options.node, str(HERE / "courier_worker.mjs"), *common,
+                                        "--db", str(self._folder / "pickups.db")])
+        self.people.start()
 
     # The run.
 
     def run(self) -> float:
-        """Starts all orders, kills the server in the middle, and waits until each has ended. Returns the seconds."""
+        """Starts all orders, kills the server and a service in the middle, and waits until each order has ended.
+        Returns the seconds."""
         self._before = self._read_figures()
         progress = Progress(len(self._orders))
         begun = time.monotonic()
@@ -141,6 +123,10 @@ class Demo:
             completed = sum(row.phase == "completed" for row in mine)
             progress.show(ended, f"completed {completed}  compensated {compensated}  "
                                  f"services restarted {self.services.restarts}")
+            if ended * 3 >= len(self._orders) and not self._service_killed:
+                self._service_killed = True
+                self.services.kill("shipping")
+                progress.say("  kill -9: the shipping service is gone as well, and comes back")
             if ended == len(self._orders) and not any(starter.is_alive() for starter in starters):
                 break
             if time.monotonic() > give_up:
@@ -167,18 +153,14 @@ class Demo:
 
     def _begin_order(self, order: Order) -> None:
         self.client.start(order.id, "order", input=order.input, attributes={"country": order.input["country"]})
+        self.people.begin(order)
         with self._count_lock:
             self._started += 1
             if self._started * 2 >= len(self._orders):
                 self._half.set()
-        if order.cancelled:
-            try:
-                self.client.cancel(order.id, "the customer called", who="demo")
-            except dta.Closed:
-                pass  # too late: it is decided, and the audit will judge what was decided
 
     def _check(self) -> None:
-        for failure in (self.services.failure, self._failure):
+        for failure in (self.services.failure, self.people.failure, self._failure):
             if failure is not None:
                 raise DemoFailed(failure)
 
@@ -205,60 +187,86 @@ class Demo:
     # The report.
 
     def report(self, seconds: float) -> bool:
-        rows = self._summaries()
-        mine = [row for row in rows if row.id.startswith(f"order-{self._run}-")]
-        events, syncs, retries = (self._figures[name] for name in FIGURES)
-        completed = sum(row.phase == "completed" for row in mine)
-        compensated = sum(row.phase == "compensated" for row in mine)
+        found = [self.client.get(row.id) for row in self._summaries()]
+        names = {order.id for order in self._orders}
+        mine = [one for one in found if one.id in names]
+        compensated = [one.id for one in mine if one.phase == "compensated"]
         print()
-        for name, value in (("orders", str(len(mine))), ("completed", str(completed)),
-                            ("compensated", str(compensated)), ("tasks retried", f"{retries:.0f}"),
-                            ("services restarted", str(self.services.restarts)),
-                            ("server killed and recovered", "1"), ("time", f"{seconds:.1f} s"),
-                            ("events", f"{events:.0f}"), ("events a second", f"{events / seconds:.0f}"),
-                            ("syncs to disk", f"{syncs:.0f} ({syncs / len(mine):.1f} an order)")):
-            print(f"  {name:<28} {value}")
-        findings = audit(self._folder, self._facts(rows))
+        for name, value in (*self._told_of_orders(mine, compensated), *self._told_of_machines(seconds)):
+            print(in_columns(f"  {name:<28} ", value))
+        findings = audit(self._folder, {one.id: self._facts(one) for one in found})
+        findings.differences += self._unexpected(mine)
         print("\nThe audit of the services' own books")
         for check in findings.checks if not findings.differences else ():
             print(f"  ok  {check}")
         for difference in findings.differences[:12]:
             print(f"  DIFFERENCE  {difference}")
-        if len(findings.differences) > 12:
-            print(f"  … and {len(findings.differences) - 12} more")
-        self._show_history(mine)
+        if findings.differences:
+            everything = self._folder / "differences.txt"
+            everything.write_text("\n".join(findings.differences) + "\n", encoding="utf-8")
+            print(f"  {len(findings.differences)} in all, in {everything}")
+        self._show_histories(mine)
         self._show_metrics()
         return not findings.differences
 
-    def _facts(self, rows: list[dta.Summary]) -> dict[str, OrderFacts]:
-        inputs = {order.id: order.input for order in self._orders}
-        facts = {}
-        for row in rows:
-            order = inputs.get(row.id) or self.client.get(row.id).raw["input"]  # of an earlier run on the same data
-            items = [(item["sku"], item["quantity"]) for item in order["items"]]
-            outcome = row.phase if row.ended_at is not None else None
-            facts[row.id] = OrderFacts(order["account"], order["total_cents"], items, outcome, row.attention)
-        return facts
+    def _told_of_orders(self, mine: list[dta.Transaction], compensated: list[str]) -> Iterator[tuple[str, str]]:
+        completed = [steps_of(one) for one in mine if one.phase == "completed"]
+        invoiced = sum(steps["invoice"]["outcome"] == "met" for steps in completed)
+        quorums = collections.Counter(steps_of(one)["quotes"]["outcome"] for one in mine)
+        packed = [one for one in mine if steps_of(one)["pack"]["outcome"] is not None]
+        gone = sum(steps_of(one)["pack"]["instances"] for one in packed if one.phase == "completed")
+        entered = sum(steps_of(one)["pack"]["instances"] for one in packed)
+        asked = collections.Counter(steps_of(one)["approve"]["outcome"] for one in mine)
+        said, settled = self.people.said, self.people.settled
+        yield "orders", str(len(mine))
+        yield "completed", f"{len(completed)}: {len(completed) - invoiced} by card, {invoiced} by invoice"
+        yield "compensated", f"{len(compensated)}: {listed(causes(self.client, compensated))}"
+        yield "large orders", (f"{asked['met']} answered, {asked['failed']} not in time; said: {said['yes']} yes, "
+                               f"{said['no']} no; {said['early']} before it was asked, {said['twice']} twice")
+        yield "quotes of two of three", f"{quorums['met']} times met, {quorums['failed']} times out of reach"
+        yield "parcels", f"{gone} picked up, {entered - gone} taken back"
+        yield "settled by the operator", f"{settled.total()} pick-ups: {listed(settled)}"
 
-    def _show_history(self, rows: list[dta.Summary]) -> None:
-        undone = sorted(row.id for row in rows if row.phase == "compensated")
-        refused = [name for name in undone if name in {o.id for o in self._orders if o.input["country"] == "XX"}]
-        if not undone:
+    def _told_of_machines(self, seconds: float) -> Iterator[tuple[str, str]]:
+        events, syncs, retries = (self._figures[name] for name in FIGURES)
+        yield "tasks retried", f"{retries:.0f}"
+        yield "kill -9", "the server once, the shipping service once; both recovered"
+        yield "services restarted", f"{self.services.restarts}, after crashes and that kill"
+        yield "time", f"{seconds:.1f} s"
+        yield "events", f"{events:.0f}, {events / seconds:.0f} a second"
+        yield "syncs to disk", f"{syncs:.0f} ({syncs / len(self._orders):.1f} an order)"
+
+    @staticmethod
+    def _facts(found: dta.Transaction) -> OrderFacts:
+        order = found.raw["input"]
+        return OrderFacts(
+            account=order["account"], total_cents=order["total_cents"],
+            items=[(item["sku"], item["quantity"]) for item in order["items"]],
+            outcome=found.phase if found.ended else None, attention=found.raw["attention"],
+            invoiced=steps_of(found)["invoice"]["outcome"] == "met", mailable=order["trouble"] != "mailbox full")
+
+    def _unexpected(self, mine: list[dta.Transaction]) -> Iterator[str]:
+        """What cannot be, whatever was killed when; and what every larger run must have shown."""
+        orders = {order.id: order for order in self._orders}
+        for one in mine:
+            if one.phase == "completed" and orders[one.id].doomed:
+                yield f"{one.id} is completed, although {orders[one.id].doomed}"
+        if len(mine) < 60:
             return
-        name = (refused or undone)[0]
-        print(f"\nThe history of {name}, which was compensated")
-        first = None
-        for event in self.client.history(name):
-            moment = time.strptime(event.recorded_at[:19], "%Y-%m-%dT%H:%M:%S")
-            millis = time.mktime(moment) * 1000 + float("0" + event.recorded_at[19:].rstrip("Z")) * 1000
-            first = millis if first is None else first
-            where = "/".join(str(event.get(part)) for part in ("step", "task") if event.get(part))
-            what = event.kind.replace("_", " ") + (" (undo)" if event.get("undo") else "")
-            error = (event.get("error") or {}).get("code")
-            more = [event.get("worker") if event.kind == "task_leased" else None, error, event.get("cause"),
-                    f"attempt {event.get('attempt')}" if (event.get("attempt") or 1) > 1 else None]
-            line = f"  {event.sequence:>3} {millis - first:>7.0f} ms  {what:<24} {where:<16} "
-            print((line + "  ".join(part for part in more if part)).rstrip())
+        completed = [steps_of(one) for one in mine if one.phase == "completed"]
+        shown = {"an order paid by invoice": any(steps["invoice"]["outcome"] == "met" for steps in completed),
+                 "a large order that was approved": any(steps["approve"]["outcome"] == "met" for steps in completed),
+                 "a pick-up settled by the operator": self.people.settled.total() > 0}
+        yield from (f"this run did not show {what}" for what, was in shown.items() if not was)
+
+    def _show_histories(self, mine: list[dta.Transaction]) -> None:
+        heavy = [one.id for one in mine if one.phase == "compensated" and (one.error or {}).get("code") == "too_heavy"]
+        settled = [one.id for one in mine if one.phase == "completed" and one.raw["incidents"]]
+        for names, what in ((heavy, "which was compensated"), (settled, "which the operator settled")):
+            if names:
+                print(f"\nThe history of {names[0]}, {what}")
+                for when, told in short_history(self.client, names[0]):
+                    print(in_columns(f"  {when} ", told))
 
     def _show_metrics(self) -> None:
         wanted = ("dta_transactions_ended_total", "dta_undos_total", "dta_late_results_total",
@@ -284,6 +292,8 @@ class Demo:
         print(f"  less {os.path.relpath(HERE / 'README.md')}", flush=True)
 
     def stop(self) -> None:
+        if self.people is not None:
+            self.people.stop()
         self.services.stop()
         self.server.stop()
 
@@ -296,7 +306,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave server and services running until Ctrl-C")
     parser.add_argument("--tidy", action="store_true", help="remove what it wrote when all went well")
     parser.add_argument("--cheat", action="store_true", default=os.environ.get("DTA_DEMO_CHEAT") == "1",
-                        help="the payment service swallows refunds; the audit must notice")
+                        help="every service cheats; the audit must notice each")
     parser.add_argument("--dta", default=str(build / "cli" / "dta"), help="the program dta")
     parser.add_argument("--stock-worker", default=str(build / "examples" / "order" / "order_stock_worker"))
     parser.add_argument("--node", default=shutil.which("node") or shutil.which("nodejs") or "node")

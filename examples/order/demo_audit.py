@@ -18,6 +18,8 @@ class OrderFacts:
     items: list[tuple[str, int]]  # (article, quantity)
     outcome: str | None           # completed or compensated; None: it has not ended
     attention: bool
+    invoiced: bool                # its card was refused, and it is to be paid by invoice
+    mailable: bool                # its mailbox takes e-mails
 
 
 @dataclasses.dataclass
@@ -44,6 +46,7 @@ def audit(folder: pathlib.Path, orders: dict[str, OrderFacts]) -> Findings:
     _money(findings, folder / "payments.db", orders)
     _stock(findings, folder / "stock.db", orders)
     _shipments(findings, folder / "shipments.db", orders)
+    _parcels(findings, folder, orders)
     _mail(findings, folder / "mail.txt", orders)
     return findings
 
@@ -63,8 +66,9 @@ def _outcomes(findings: Findings, orders: dict[str, OrderFacts]) -> None:
 
 def _money(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
     completed = _completed(orders)
+    by_card = {name: facts for name, facts in completed.items() if not facts.invoiced}
     owed: collections.Counter[str] = collections.Counter()
-    for facts in completed.values():
+    for facts in by_card.values():
         owed[facts.account] += facts.total_cents
     initial = balance = 0
     for account, was, now in _rows(file, "SELECT id, initial_cents, balance_cents FROM accounts"):
@@ -74,19 +78,24 @@ def _money(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]
                 f"{account} paid {euros(was - now)}, but its completed orders cost {euros(owed[account])}")
     revenue = sum(owed.values())
     findings.checks.append(
-        f"{euros(initial)} at first = {euros(balance)} left + {euros(revenue)} from {len(completed)} completed orders")
+        f"{euros(initial)} at first = {euros(balance)} left + {euros(revenue)} from {len(by_card)} orders by card")
     if initial != balance + revenue:
         findings.differences.append(f"{euros(initial - balance - revenue)} are lost")
 
     paid = dict(_rows(file, "SELECT authorization, -sum(cents) FROM entries GROUP BY authorization"))
-    for name in orders.keys() | paid.keys():
+    billed = dict(_rows(file, "SELECT id, cents FROM invoices WHERE state = 'open'"))
+    for name in orders.keys() | paid.keys() | billed.keys():
         due = completed[name].total_cents if name in completed else 0
-        if paid.get(name, 0) != due:
-            findings.differences.append(f"{name} should have cost {euros(due)}, and cost {euros(paid.get(name, 0))}")
+        cost = paid.get(name, 0) + billed.get(name, 0)
+        if cost != due:
+            findings.differences.append(f"{name} should have cost {euros(due)}, and cost {euros(cost)}")
+        if (name in billed) != (name in completed and completed[name].invoiced):
+            findings.differences.append(f"{name} is {_outcome(orders, name)}; open invoice: {name in billed}")
+    findings.checks.append(f"{euros(sum(billed.values()))} more on {len(billed)} invoices; no order paid twice")
 
     states = dict(_rows(file, "SELECT id, state FROM authorizations"))
     for name, state in states.items():
-        if state == "open" or (state == "captured") != (name in completed):
+        if state == "open" or (state == "captured") != (name in by_card):
             findings.differences.append(f"the authorisation of {name} is {state}, the order {_outcome(orders, name)}")
     count = collections.Counter(states.values())
     states_text = ", ".join(f"{n} {state}" for state, n in sorted(count.items()))
@@ -112,8 +121,8 @@ def _stock(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]
 
 def _shipments(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
     completed = _completed(orders)
-    rows = _rows(file, "SELECT transaction_id FROM shipments WHERE state = 'booked'")
-    booked = collections.Counter(name for (name,) in rows)
+    rows = _rows(file, "SELECT transaction_id, carrier FROM shipments WHERE state = 'booked'")
+    booked = collections.Counter(name for name, _ in rows)
     cancelled = _rows(file, "SELECT count(*) FROM shipments WHERE state = 'cancelled'")[0][0]
     for name in completed.keys() | booked.keys():
         if booked[name] != (1 if name in completed else 0):
@@ -121,24 +130,51 @@ def _shipments(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFa
     findings.checks.append(
         f"{sum(booked.values())} shipments booked, one for each completed order; {cancelled} cancelled")
 
+    quotes: dict[str, set[str]] = collections.defaultdict(set)
+    for name, carrier in _rows(file, "SELECT transaction_id, carrier FROM quotes WHERE state = 'open'"):
+        quotes[name].add(carrier)
+    dropped = _rows(file, "SELECT count(*) FROM quotes WHERE state = 'dropped'")[0][0]
+    for name in completed.keys() | quotes.keys():
+        if len(quotes[name]) != (2 if name in completed else 0):
+            findings.differences.append(f"{name} is {_outcome(orders, name)} and holds {len(quotes[name])} quotes")
+    for name, carrier in rows:
+        if carrier not in quotes[name]:
+            findings.differences.append(f"{name} is booked with {carrier}, whose quote is not open")
+    findings.checks.append(f"two quotes held for each completed order; {dropped} others dropped again")
+
+
+def _parcels(findings: Findings, folder: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
+    completed = _completed(orders)
+    articles = {name: sum(quantity for _, quantity in facts.items) for name, facts in completed.items()}
+    states: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for name, state, count in _rows(folder / "shipments.db",
+                                    "SELECT transaction_id, state, count(*) FROM parcels GROUP BY 1, 2"):
+        states[name][state] = count
+    for name in articles.keys() | states.keys():
+        weighed, labelled = states[name]["weighed"], states[name]["labelled"]
+        if weighed != articles.get(name, 0) or labelled:
+            findings.differences.append(f"{name} is {_outcome(orders, name)} and has {weighed + labelled} parcels")
+    picked_up = dict(_rows(folder / "pickups.db", "SELECT transaction_id, parcels FROM pickups"))
+    for name in articles.keys() | picked_up.keys():
+        if picked_up.get(name) != articles.get(name):
+            findings.differences.append(
+                f"{name} is {_outcome(orders, name)}; the courier took {picked_up.get(name, 0)} parcels of it")
+    void = sum(counts["void"] for counts in states.values())
+    findings.checks.append(
+        f"{sum(picked_up.values())} parcels picked up, one for each article of a completed order; {void} labels void")
+
 
 def _mail(findings: Findings, file: pathlib.Path, orders: dict[str, OrderFacts]) -> None:
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    sent: collections.Counter[str] = collections.Counter()
-    corrected: collections.Counter[str] = collections.Counter()
-    for line in text.splitlines():
-        fields = line.split("\t")
-        if len(fields) != 3 or fields[1] == "(never sent)":
-            continue  # a torn line, or the mark of an e-mail that was corrected before it was sent
-        parts = fields[0].split("/")
-        (corrected if "undo" in parts else sent)[parts[0]] += 1
-    for name, facts in orders.items():
-        wanted = 1 if facts.outcome == "completed" else corrected[name]
-        if sent[name] != wanted or corrected[name] > 1 or (corrected[name] and facts.outcome == "completed"):
-            findings.differences.append(
-                f"{name} is {facts.outcome}; e-mails: {sent[name]}, corrected: {corrected[name]}")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    fields = [line.split("\t") for line in lines]  # key, address, text; a torn line says so
+    sent = collections.Counter(parts[0].split("/")[0] for parts in fields
+                               if len(parts) == 3 and parts[2] != "(torn)")
+    for name in orders.keys() | sent.keys():
+        wanted = name in orders and orders[name].outcome == "completed" and orders[name].mailable
+        if sent[name] != int(wanted):
+            findings.differences.append(f"{name} is {_outcome(orders, name)}; e-mails: {sent[name]}")
     findings.checks.append(
-        f"{sum(sent.values())} e-mails sent, one for each completed order; {sum(corrected.values())} corrected")
+        f"{sum(sent.values())} e-mails sent, one for each completed order whose mailbox was not full")
 
 
 def _outcome(orders: dict[str, OrderFacts], name: str) -> str:

@@ -1,4 +1,4 @@
-"""The processes of the order demo: the DTA server and the three services, started, restarted and stopped.
+"""The processes of the order demo: the DTA server and the services, started, restarted and stopped.
 
 Owner: the demo's main thread; one daemon thread restarts services that crash. A process here is always a child of this
 one and is ended by its own handle, never by name.
@@ -89,6 +89,7 @@ class Services:
         self._running: dict[str, subprocess.Popen] = {}
         self._stopping = threading.Event()
         self._restarter = threading.Thread(target=self._restart_crashed, daemon=True)
+        self._killed: set[int] = set()  # by the demo itself
         self.restarts = 0
         self.failure: str | None = None  # a service that cannot even start
 
@@ -99,6 +100,12 @@ class Services:
         if not self._restarter.is_alive():
             self._restarter.start()
 
+    def kill(self, name: str) -> None:
+        """kill -9: whatever the service had under way, nobody hears of it."""
+        with self._lock:
+            self._killed.add(self._running[name].pid)
+            self._running[name].kill()
+
     def _restart_crashed(self) -> None:
         while not self._stopping.wait(0.05):
             with self._lock:
@@ -107,7 +114,7 @@ class Services:
                     if code is None or self._stopping.is_set():
                         continue
                     log = self._logs / f"{name}.log"
-                    if code != CRASH_CODE:
+                    if code != CRASH_CODE and process.pid not in self._killed:
                         self.failure = f"the {name} service ended with code {code}; {log} says why."
                         return
                     self.restarts += 1

@@ -1,4 +1,4 @@
-"""The payment service of the order example: accounts, authorisations and captures in one SQLite file.
+"""The payment service of the order example: accounts, authorisations, captures and invoices in one SQLite file.
 
 Invariants (the audit of the demo checks them from outside):
 - money is integer cents; an account's balance changes only by a capture or by its refund, each with an entry;
@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS authorizations (
   state TEXT NOT NULL CHECK (state IN ('open', 'captured', 'voided', 'refunded')));
 CREATE TABLE IF NOT EXISTS entries (
   number INTEGER PRIMARY KEY, authorization TEXT NOT NULL, account TEXT NOT NULL, cents INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS invoices (
+  id TEXT PRIMARY KEY, account TEXT NOT NULL REFERENCES accounts (id), cents INTEGER NOT NULL CHECK (cents > 0),
+  state TEXT NOT NULL CHECK (state IN ('open', 'cancelled')));
 """
 ACCOUNTS = [(f"account-{n}", 10_000_000, 0) for n in range(10)] + [("account-blocked", 10_000_000, 1)]
 ATTEMPT_SECONDS = 2.0  # timeouts.attempt of order.json: who sleeps longer finds its lease gone
@@ -79,6 +82,15 @@ class Payments:
             return
         self._move(db, task, "captured", "refunded", +1)
 
+    def bill(self, db: sqlite3.Connection, task: dta.Task) -> dict:
+        """For a customer whose card was refused and who may pay later: the balance stays as it is."""
+        account, cents = task.input["account"], task.input["cents"]
+        db.execute("INSERT INTO invoices VALUES (?, ?, ?, 'open')", (task.transaction, account, cents))
+        return {"invoice": task.transaction, "cents": cents}
+
+    def unbill(self, db: sqlite3.Connection, task: dta.Task) -> None:
+        db.execute("UPDATE invoices SET state = 'cancelled' WHERE id = ?", (task.transaction,))
+
     def _move(self, db: sqlite3.Connection, task: dta.Task, before: str, after: str, sign: int) -> tuple[str, int]:
         name = task.input["authorization"]
         row = db.execute("UPDATE authorizations SET state = ? WHERE id = ? AND state = ? RETURNING account, cents",
@@ -121,6 +133,8 @@ def main() -> None:
     worker.handle("payment.void", undo=lambda task: payments.once(task, payments.void))
     worker.handle("payment.capture", do=handler(payments.capture, "capture crashes", "capture hangs"))
     worker.handle("payment.refund", undo=lambda task: payments.once(task, payments.refund))
+    worker.handle("payment.bill", do=lambda task: payments.once(task, payments.bill))
+    worker.handle("payment.unbill", undo=lambda task: payments.once(task, payments.unbill))
     worker.run()
 
 

@@ -3,12 +3,12 @@
 // Invariants (the audit of the demo checks them from outside):
 // - level = initial - the quantities of reservations in state 'reserved', for every article, at every commit;
 // - an order's articles are reserved all or none;
-// - every effect is in one SQL transaction with its idempotency key (dta/barrier.h), so a duplicate, an undo of nothing
-// and
-//   an action that arrives after its undo change nothing.
+// - every effect is in one SQL transaction with its idempotency key (dta/barrier.h), so that a duplicate, an undo of
+//   nothing and an action that arrives after its undo change nothing.
 //
-// Usage: order_stock_worker --server URL --db FILE [--troubles]. With --troubles the service obeys the `trouble` of an
-// order: it crashes after its effect and before its report, once.
+// Usage: order_stock_worker --server URL --db FILE [--troubles] [--cheat]. With --troubles the service obeys the
+// `trouble` of an order: it crashes after its effect and before its report, once. With --cheat it swallows releases:
+// only to see that the audit notices.
 // Threads: handlers run on the worker's threads; one connection, used under one mutex.
 #include <unistd.h>
 
@@ -37,12 +37,15 @@ constexpr const char* kSchema = R"sql(
     quantity INTEGER NOT NULL CHECK (quantity > 0), state TEXT NOT NULL CHECK (state IN ('reserved', 'released')),
     PRIMARY KEY (transaction_id, sku));
   INSERT OR IGNORE INTO stock VALUES
-    ('lamp', 100000, 100000), ('chair', 100000, 100000), ('desk', 100000, 100000), ('clock', 5, 5);
+    ('lamp', 100000, 100000), ('chair', 100000, 100000), ('desk', 100000, 100000), ('anvil', 100000, 100000),
+    ('clock', 5, 5);
 )sql";
 
 class Stock {
  public:
-  explicit Stock(const std::string& path) : db_(path) {
+  enum class Honesty { honest, cheats };
+
+  Stock(const std::string& path, Honesty honesty) : honesty_(honesty), db_(path) {
     db_.execute(dta::kBarrierTable);
     db_.execute(kSchema);
   }
@@ -62,6 +65,7 @@ class Stock {
   dta::Undone release(const dta::Task& task) {
     const std::lock_guard lock(mutex_);
     return dta::undo_once(barrier_, task.idempotency_key, [&] {
+      if (honesty_ == Honesty::cheats) return;
       Statement(db_,
                 "UPDATE stock SET level = level + r.quantity FROM reservations AS r"
                 " WHERE r.sku = stock.sku AND r.transaction_id = ?1 AND r.state = 'reserved'")
@@ -81,13 +85,17 @@ class Stock {
         .run();
     if (db_.changes() != 1)
       throw dta::TaskFailed::refused("sold_out", "there are no " + std::to_string(quantity) + " of " + sku);
-    Statement(db_, "INSERT INTO reservations VALUES (?1, ?2, ?3, 'reserved')")
+    // An order whose card was refused gave its articles back and takes them again with an invoice.
+    Statement(db_,
+              "INSERT INTO reservations VALUES (?1, ?2, ?3, 'reserved')"
+              " ON CONFLICT DO UPDATE SET quantity = excluded.quantity, state = 'reserved'")
         .bind(transaction)
         .bind(sku)
         .bind(quantity)
         .run();
   }
 
+  const Honesty honesty_;
   std::mutex mutex_;
   Database db_;
   dta::SqliteBarrier barrier_{db_.connection()};
@@ -97,6 +105,7 @@ struct Options {
   std::string server = "http://127.0.0.1:7117";
   std::string db = "stock.db";
   bool troubles = false;
+  Stock::Honesty honesty = Stock::Honesty::honest;
 };
 
 Options parse(int argc, char** argv) {
@@ -106,12 +115,14 @@ Options parse(int argc, char** argv) {
     const std::string_view name = argv[i];
     if (name == "--troubles") {
       options.troubles = true;
+    } else if (name == "--cheat") {
+      options.honesty = Stock::Honesty::cheats;
     } else if (name == "--server" && i + 1 < argc) {
       options.server = argv[++i];
     } else if (name == "--db" && i + 1 < argc) {
       options.db = argv[++i];
     } else {
-      throw std::runtime_error("usage: order_stock_worker [--server URL] [--db FILE] [--troubles]");
+      throw std::runtime_error("usage: order_stock_worker [--server URL] [--db FILE] [--troubles] [--cheat]");
     }
   }
   return options;
@@ -129,7 +140,7 @@ void crash_if_asked(const dta::Task& task) {
 int main(int argc, char** argv) {
   try {
     const Options options = parse(argc, argv);
-    Stock stock(options.db);
+    Stock stock(options.db, options.honesty);
     dta::WorkerOptions settings;
     settings.name = "stock-" + std::to_string(::getpid());
     settings.concurrency = 4;
