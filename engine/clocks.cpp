@@ -8,7 +8,7 @@
 
 namespace dta::engine {
 
-Time due_at(Time start, Duration length, const std::vector<const std::vector<Interval>*>& pauses) {
+Time due_at(Time start, Duration length, const std::vector<const schema::Pauses*>& pauses) {
   if (start == Time::never()) return start;
   Duration left = length;
   Time now = start;
@@ -16,7 +16,7 @@ Time due_at(Time start, Duration length, const std::vector<const std::vector<Int
     // Inside a pause, time stands still until it ends; else until the next one begins.
     Time resumed = now, next = Time::never();
     for (const auto* list : pauses)
-      for (const Interval& pause : *list) {
+      for (const schema::Pause& pause : *list) {
         if (pause.from <= now && now < pause.to) resumed = std::max(resumed, pause.to);
         if (pause.from > now) next = std::min(next, pause.from);
       }
@@ -43,9 +43,7 @@ bool pivot_in_flight(const Machine& m, const State& s) {
 Clocks::Clocks(const Machine& machine, const State& state, const Settings* settings)
     : m_(machine), s_(state), settings_(settings) {
   if (!s_.pauses.empty()) pauses_.push_back(&s_.pauses);
-  if (settings_ != nullptr && !settings_->definition.empty()) pauses_.push_back(&settings_->definition);
-  paused_ = std::any_of(pauses_.begin(), pauses_.end(),
-                        [](const std::vector<Interval>* list) { return list->back().to == Time::never(); });
+  if (settings_ != nullptr && !settings_->definition->empty()) pauses_.push_back(settings_->definition);
 }
 
 schema::Timeouts Clocks::timeouts(const TaskRef& ref, Action action) const {
@@ -57,11 +55,11 @@ schema::Timeouts Clocks::timeouts(const TaskRef& ref, Action action) const {
   return {own->queue, own->attempt, own->total, own->heartbeat};
 }
 
-Clocks::Pauses Clocks::with_queue(const TaskRef& ref, Action action) const {
-  Pauses pauses = pauses_;
-  if (settings_ == nullptr || (action == Action::perform && m_.task(ref).external)) return pauses;
-  const auto queue = settings_->queues.find(queue_of(m_, ref, action));
-  if (queue != settings_->queues.end()) pauses.push_back(&queue->second);
+Clocks::Lists Clocks::with_queue(const TaskRef& ref, Action action) const {
+  Lists pauses = pauses_;
+  if (settings_ == nullptr || (action == Action::perform && m_.task(ref).queue.empty())) return pauses;
+  const schema::Pauses& queue = settings_->queue(queue_of(m_, ref, action));
+  if (!queue.empty()) pauses.push_back(&queue);
   return pauses;
 }
 

@@ -12,7 +12,7 @@ namespace dta::engine {
 
 // The earliest time at which `length` has gone by since `start`, less the union of the pauses. Each list is in order
 // and without overlap. Never: a pause has no end yet.
-Time due_at(Time start, Duration length, const std::vector<const std::vector<Interval>*>& pauses);
+Time due_at(Time start, Duration length, const std::vector<const schema::Pauses*>& pauses);
 
 // A pivot step was begun and is not decided: cancel and expiry wait.
 bool pivot_in_flight(const Machine& machine, const State& state);
@@ -21,8 +21,6 @@ class Clocks {
  public:
   Clocks(const Machine& machine, const State& state, const Settings* settings);
 
-  // Nothing is handed out at all.
-  bool paused() const { return paused_; }
   schema::Timeouts timeouts(const TaskRef& ref, Action action) const;
   Time ready(const TaskRef& ref, const TaskState& task) const;  // when it may be handed out
   Time undo_ready(const TaskRef& ref, const TaskState& task) const;
@@ -38,15 +36,14 @@ class Clocks {
   std::vector<bool> asked_to_stop(const StepView& step) const;
 
  private:
-  using Pauses = std::vector<const std::vector<Interval>*>;
-  Pauses with_queue(const TaskRef& ref, Action action) const;
+  using Lists = std::vector<const schema::Pauses*>;
+  Lists with_queue(const TaskRef& ref, Action action) const;
   bool step_runs() const;
 
   const Machine& m_;
   const State& s_;
   const Settings* settings_;
-  Pauses pauses_;  // of the transaction and its definition
-  bool paused_ = false;
+  Lists pauses_;  // of the transaction and its definition
 };
 
 }  // namespace dta::engine

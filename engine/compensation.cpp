@@ -89,9 +89,12 @@ bool can_retry(const Decider& d, const Incident& incident) {
   const StepView step(d.m, d.s, incident.task.step);
   // Nothing is handed out forward once the step is decided against it.
   if (incident.kind == IncidentKind::pivot_unknown)
-    return d.s.phase == Phase::running && !step.is(StepBit::failed) &&
+    return d.s.phase == Phase::running && !step.is(StepBit::failed) && !d.m.task(incident.task).child &&
            (!step.is(StepBit::met) || step.rules().leftover == Leftover::keep);
   if (incident.kind != IncidentKind::step_failed) return true;
+  // A child that was terminated may have acted, and another one would do it under other keys.
+  for (std::size_t slot = 0; slot < step.size(); ++slot)
+    if (step.rules(slot).child && step.has(TaskBit::unknown, slot)) return false;
   if (incident.code == "dta.deadline") return true;
   for (std::size_t slot = 0; slot < step.size(); ++slot)
     if (step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) && !step.has(TaskBit::skipped, slot))
@@ -113,9 +116,10 @@ Status resolve_incident(Decider& d, const Resolve& command) {
   if (command.resolution == IncidentResolution::retry && !can_retry(d, incident))
     return refuse(ErrorCode::illegal_event,
                   incident.kind == IncidentKind::pivot_unknown
-                      ? "the step is decided, so its tasks are not tried again: say force_done or force_failed"
-                      : "no task of the step failed, so there is nothing to try again: force_done, or terminate the "
-                        "transaction");
+                      ? "it cannot be tried again, since its step is decided or it is a child that was terminated: say "
+                        "force_done or "
+                        "force_failed"
+                      : "no task of the step failed that can be tried again: force_done, or terminate the transaction");
   const IncidentKind kind = incident.kind;
   const std::size_t step = incident.task.step;
   d.emit(IncidentResolved{command.incident, command.resolution, command.reason, command.who});

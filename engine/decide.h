@@ -24,11 +24,11 @@ struct Beat {
   Time at;
 };
 
-// What people have set for more than one transaction: since when its definition and which queues were paused. Events of
-// reserved transactions; the partition keeps them.
+// What people have set for more than one transaction: when its definition and each queue were paused. Events of
+// reserved transactions; the partition keeps them, and holds back what is paused now. Here they hold the timers.
 struct Settings {
-  std::vector<Interval> definition;
-  std::map<std::string, std::vector<Interval>, std::less<>> queues;
+  const schema::Pauses* definition = nullptr;  // never null where Settings are given
+  std::function<const schema::Pauses&(const std::string& queue)> queue;
 };
 
 struct Inputs {

@@ -364,11 +364,7 @@ class Apply : private Settler {
   void pivot_resolved(const Incident& incident, const IncidentResolved& e) {
     TaskState& t = task(incident.task);
     if (t.status != TaskStatus::held) return;  // the transaction has ended
-    if (e.resolution == IncidentResolution::retry && m_.task(incident.task).child) {
-      ++t.generation;  // the child that ended stays as it is; another one is begun
-      t.stopping = false;
-      t.status = TaskStatus::child;
-    } else if (e.resolution == IncidentResolution::retry) {
+    if (e.resolution == IncidentResolution::retry) {
       t.status = TaskStatus::ready;
       t.since = t.at = at_;
     } else {

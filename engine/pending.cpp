@@ -98,7 +98,7 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
   for_each_timer(m, s, beats, clocks, [&](Time at, auto&&) { result.due = std::min(result.due, at); });
   if (s.form != Form::steps || m.definition().steps.empty()) return result;
   if (m.has_children()) result.children = children(m, s);
-  if (clocks.paused()) return result;
+  if (s.paused) return result;  // of definitions and queues the partition takes care
   for_each_live_step(m, s, [&](const StepView& step) {
     std::vector<Ready> tasks, undos;
     for (std::size_t slot = 0; slot < step.size(); ++slot) {

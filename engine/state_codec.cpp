@@ -23,6 +23,11 @@ void archive(A& a, Route& v) {
   engine::archive(a, v.choice);
 }
 template <class A>
+void archive(A& a, Pause& v) {
+  engine::archive(a, v.from);
+  engine::archive(a, v.to);
+}
+template <class A>
 void archive(A& a, ResolvedTimeouts& v) {
   archive(a, v.task);
   engine::archive(a, v.queue);
@@ -76,10 +81,6 @@ void archive(A& a, Spread& v) {
 template <class A>
 void archive(A& a, KeptSignal& v) {
   fields(a, v.name, v.id, v.payload, v.step);
-}
-template <class A>
-void archive(A& a, Interval& v) {
-  fields(a, v.from, v.to);
 }
 template <class A>
 void archive(A& a, StepClocks& v) {

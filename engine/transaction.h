@@ -13,6 +13,7 @@
 #include "engine/bitset.h"
 #include "schema/definition.h"
 #include "schema/event.h"
+#include "schema/pause.h"
 
 namespace dta::engine {
 
@@ -123,11 +124,6 @@ struct KeptSignal {
   bool operator==(const KeptSignal&) const = default;
 };
 
-struct Interval {
-  Time from, to = Time::never();
-  bool operator==(const Interval&) const = default;
-};
-
 // A length of time that is not there.
 inline constexpr Duration kNone{-1};
 
@@ -180,7 +176,7 @@ struct State {
   std::vector<Spread> spreads;                         // in order of entry
   std::vector<schema::ResolvedTimeouts> own_timeouts;  // read from data; those of other tasks are the definition's
   std::vector<KeptSignal> signals;                     // in order of arrival
-  std::vector<Interval> pauses;                        // in order; the last one open while paused
+  schema::Pauses pauses;                               // in order; the last one open while paused
   std::optional<Asked> cancel;                         // waits until the pivot under way is decided
   std::vector<Lease> leases;                           // in order of hand-out
   Failure failure;                                     // the first failure that decided the step entered last

@@ -225,6 +225,8 @@ Result<engine::Decision> Partition::decide(Turn& turn, const engine::Command& co
   Entry& entry = turn.entry;
   engine::Inputs inputs;
   inputs.beats = entry.beats;
+  engine::Settings room;
+  inputs.settings = settings_of(entry, room);
   for (const engine::PayloadAt& at : engine::needs(*entry.machine, entry.state, command)) {
     auto bytes = payload(entry, at);
     if (!bytes) return tl::unexpected<Error>(bytes.error());

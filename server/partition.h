@@ -151,8 +151,12 @@ class Partition {
   void finish(Turn& turn, Time now);  // match waiting polls, then seal
   void tally(Entry& entry);
   void place_in_directory(Entry& entry);
+  // Null while nothing was ever paused.
+  const engine::Settings* settings_of(const Entry& entry, engine::Settings& room) const;
+  void refresh_all(Time now);  // pauses have moved timers
   engine::Pending pending(const Entry& entry) const {
-    return engine::pending(*entry.machine, entry.state, entry.beats);
+    engine::Settings room;
+    return engine::pending(*entry.machine, entry.state, entry.beats, settings_of(entry, room));
   }
   void refresh_work(Entry& entry, const engine::Pending& pending, Time now);
   void refresh_deadline(const Entry& entry, const engine::Pending& pending);

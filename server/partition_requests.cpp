@@ -19,6 +19,13 @@ std::string version_name(const std::string& name, std::uint32_t version) {
 
 void Partition::on(PublishRequest& request, Time now) {
   const Definition& definition = *request.definition;
+  const auto published = [this](const std::string& name, std::uint32_t version) {
+    const Published* found = definitions_.find(name, version);
+    return found == nullptr ? nullptr : &found->machine->definition();
+  };
+  const bool is_new = definitions_.find(definition.name, definition.version) == nullptr;
+  if (const Status status = check_ancestry(definition, published); is_new && !status)
+    return answer<PublishReply>({}, std::move(request.reply), tl::unexpected<Error>(status.error()));
   ReservedLog& reserved = definitions_.reserved(definition.name);
   if (const Published* known = definitions_.find(definition.name, definition.version)) {
     if (known->machine->definition().digest != definition.digest)
@@ -29,12 +36,6 @@ void Partition::on(PublishRequest& request, Time now) {
     return answer<PublishReply>(reserved.position, std::move(request.reply),
                                 PublishReply{definition.name, definition.version, definition.digest, false});
   }
-  const auto published = [this](const std::string& name, std::uint32_t version) {
-    const Published* found = definitions_.find(name, version);
-    return found == nullptr ? nullptr : &found->machine->definition();
-  };
-  if (const Status status = check_ancestry(definition, published); !status)
-    return answer<PublishReply>(reserved.position, std::move(request.reply), tl::unexpected<Error>(status.error()));
   const PayloadRef text{0, static_cast<std::uint32_t>(definition.text.size()), sha256(definition.text)};
   append_reserved(reserved, "$definition/" + definition.name,
                   DefinitionPublished{definition.name, definition.version, text}, definition.version, now);

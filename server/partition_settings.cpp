@@ -17,13 +17,13 @@ const Pauses kNeverPaused;
 
 Hash digest_of_change(const ChangeQueueRequest& request) {
   return digest_of({"queue", std::to_string(static_cast<int>(request.act)), std::to_string(request.rate.per_1000s),
-                         std::to_string(request.rate.burst), std::to_string(request.concurrency), request.reason,
-                         request.who});
+                    std::to_string(request.rate.burst), std::to_string(request.concurrency), request.reason,
+                    request.who});
 }
 
 Hash digest_of_change(const ChangeDefinitionRequest& request) {
   return digest_of({"definition", std::to_string(static_cast<int>(request.act)), std::to_string(request.version),
-                         request.reason, request.who});
+                    request.reason, request.who});
 }
 
 }  // namespace
@@ -36,6 +36,25 @@ const Pauses& Partition::pauses_of_queue(const std::string& queue) const {
 const Pauses& Partition::pauses_of_definition(const std::string& name) const {
   const DefinitionSettings* settings = definitions_.settings(name);
   return settings == nullptr ? kNeverPaused : settings->pauses;
+}
+
+const engine::Settings* Partition::settings_of(const Entry& entry, engine::Settings& room) const {
+  const std::string& name = entry.state.definition;
+  room.definition = &pauses_of_definition(name.substr(0, name.find('/')));
+  const bool queues =
+      std::any_of(queues_.begin(), queues_.end(), [](const auto& q) { return !q.second.pauses.empty(); });
+  if (room.definition->empty() && !queues) return nullptr;
+  room.queue = [this](const std::string& queue) -> const Pauses& { return pauses_of_queue(queue); };
+  return &room;
+}
+
+void Partition::refresh_all(Time now) {
+  for (const auto& [number, entry] : entries_) {
+    if (entry->state.ended()) continue;
+    const engine::Pending due = pending(*entry);
+    refresh_work(*entry, due, now);
+    refresh_deadline(*entry, due);
+  }
 }
 
 void Partition::append_reserved(ReservedLog& log, const std::string& id, const Event& event, std::uint32_t version,
@@ -117,6 +136,7 @@ void Partition::on(ChangeQueueRequest& request, Time now) {
   write_change(request, settings.log, "$queue/" + request.queue, digest, change, now);
   limit_rate(request.queue, change.rate, now);
   settings.apply(std::move(change), now);
+  if (request.act != QueueAct::set_limits) refresh_all(now);
   serve(request.queue, now);
 }
 
@@ -159,6 +179,7 @@ void Partition::on(ChangeDefinitionRequest& request, Time now) {
     work_.release(request.name);
   }
   definitions_.apply(std::move(change), now);
+  if (!of_version) refresh_all(now);
   serve_all(now);
 }
 
