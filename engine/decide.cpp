@@ -136,7 +136,7 @@ struct Decide {
       if (!d.m.task(ref).external)
         return refuse(ErrorCode::illegal_event, place + "a task that is not external is reported by its worker");
       const bool entered = StepView(d.m, d.s, ref.step).is(StepBit::entered);
-      if (!d.m.valid(d.s, ref) && entered)
+      if (!d.m.valid(d.s, ref) && (entered || d.m.step(ref.step).for_each.empty()))
         return refuse(ErrorCode::task_not_found, place + "the task has no such instance");
       if (!d.m.valid(d.s, ref)) return refuse(ErrorCode::illegal_event, place + "the task's turn has not come");
       const TaskStatus status = d.s.tasks[d.m.flat(d.s, ref)].status;

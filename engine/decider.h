@@ -40,6 +40,7 @@ void report_external(Decider& d, const ReportExternal& command);
 void begin_steps(Decider& d);
 void judge(Decider& d);
 void fail_entry(Decider& d, const Failure& failure);  // what the step needs from the data is not there
+Failure need_unreachable(std::size_t step);           // fewer tasks are there than its join needs
 void force_step(Decider& d, std::size_t step);        // a person says that its join is met
 void fire_step_timers(Decider& d);
 // entering.cpp

@@ -2,6 +2,7 @@
 // the event, so that every attempt and the undo see the same.
 #include "engine/context.h"
 #include "engine/decider.h"
+#include "engine/join.h"
 #include "schema/json.h"
 #include "schema/limits.h"
 
@@ -164,6 +165,11 @@ void enter_step(Decider& d, std::size_t index) {
   const bool waited = d.m.step(index).wait_for && d.m.step(index).wait_for->signals.empty() &&
                       entry.event.wait.value_or(d.m.step(index).wait_for->duration.fixed).ms == 0;
   d.emit(std::move(entry.event));
+  if (!reachable(StepView(d.m, d.s, index))) {
+    // Nothing was handed out yet, so there is nothing that siblings could drain.
+    fail_entry(d, need_unreachable(index));
+    return;
+  }
   if (waited) d.emit(WaitEnded{static_cast<std::uint16_t>(index), WaitEnd::time});
 }
 
@@ -171,14 +177,14 @@ void ready_blocked(Decider& d, const StepView& step, std::size_t slot) {
   const Task& task = step.rules(slot);
   const TaskRef ref = step.ref(slot);
   const TaskState& t = step.task(slot);
-  const bool spread = !step.rules().for_each.empty();
-  Context context(d);
-  context.inside(step.index(), ref.instance, spread ? d.bytes(t.input) : std::string_view());
   // It was handed out before a person had its step tried again: its context is fixed.
   if (step.has(TaskBit::requested, slot)) {
     d.emit(TaskReady{ref, {}, {}});
     return;
   }
+  const bool spread = !step.rules().for_each.empty();
+  Context context(d);
+  context.inside(step.index(), ref.instance, spread ? d.bytes(t.input) : std::string_view());
   if (task.when && !context.holds(*task.when)) {
     d.emit(TaskSkipped{ref});
     return;

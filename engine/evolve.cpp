@@ -93,7 +93,11 @@ class Apply : private Settler {
     const StepView step(m_, s_, e.step);
     for (std::size_t slot = 0; slot < step.size(); ++slot)
       if (step.has(TaskBit::done, slot)) set(TaskBit::counted, step.ref(slot));
-    if (step.rules().leftover != Leftover::keep) stop_open_tasks(e.step);
+    // Of a step that could not be entered as it should nothing can ever become ready, though its join was forced.
+    bool unresolved = false;
+    for (std::size_t slot = 0; slot < step.size() && !unresolved; ++slot)
+      unresolved = step.task(slot).status == TaskStatus::blocked && step.rules(slot).after.empty();
+    if (unresolved || step.rules().leftover != Leftover::keep) stop_open_tasks(e.step);
   }
   void operator()(const OutcomeDecided& e) {
     s_.outcome_decided = true;
@@ -354,6 +358,8 @@ class Apply : private Settler {
 
   void undo_again(const TaskRef& ref) {
     TaskState& t = task(ref);
+    // Ordered before, and under way: that one serves both.
+    if (t.undo_status != UndoStatus::done) return;
     ++t.order;
     t.undo_again = true;
     t.undo_attempt = 0;
@@ -365,8 +371,7 @@ class Apply : private Settler {
     TaskState& t = task(incident.task);
     if (t.status != TaskStatus::held) return;  // the transaction has ended
     if (e.resolution == IncidentResolution::retry) {
-      t.status = TaskStatus::ready;
-      t.since = t.at = at_;
+      make_ready(incident.task);  // its total timeout runs anew, too
     } else {
       const bool done = e.resolution == IncidentResolution::force_done;
       settle(incident.task, done ? TaskBit::done : TaskBit::failed, incident.code,

@@ -39,13 +39,15 @@ class Walk {
     if (go.kind == Go::Kind::step) enter(go.step);
     if (go.kind == Go::Kind::end) end(go.output ? go.output : d_.output);
   }
-  // Tasks of the instance that wait for others may become ready.
-  void unblock(const TaskRef& ref) {
+  // Tasks of the instance that wait for others may become ready; `anew`: also those that had settled, since the step is
+  // tried again.
+  void unblock(const TaskRef& ref, bool anew = false) {
+    if (!m_.valid(s_, ref)) return;  // refused later
     const StepView step(m_, s_, ref.step);
     if (!step.rules().ordered()) return;
     for (std::size_t task = 0; task < step.rules().tasks.size(); ++task) {
       const std::size_t slot = step.slot({ref.step, static_cast<std::uint16_t>(task), ref.instance});
-      if (step.task(slot).status == TaskStatus::blocked) {
+      if (step.task(slot).status == TaskStatus::blocked || (anew && !step.has(TaskBit::done, slot))) {
         task_reads(step.rules().tasks[task]);
         payload(step.task(slot).input);  // its element, for a for_each
       }
@@ -170,7 +172,7 @@ std::vector<PayloadAt> needs(const Machine& machine, const State& state, const C
       // The tasks of a step that is tried again may be ready at once, by way of those that are done.
       if (incident.kind == IncidentKind::step_failed)
         for (std::uint32_t i = 0; i < machine.block(state, incident.task.step).instances; ++i)
-          walk.unblock({incident.task.step, 0, i});
+          walk.unblock({incident.task.step, 0, i}, true);
     }
   }
   if (step.is(StepBit::failed) && !step.is(StepBit::undone)) {

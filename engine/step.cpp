@@ -36,7 +36,9 @@ PayloadRef resolve_output(Decider& d) {
   }
   if (output == nullptr) return {};
   // A pointer that finds nothing gives null: the last join was met, so there is no step left that could fail for it.
-  const auto resolved = resolve(*output, Context(d));
+  Context context(d);
+  if (d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);  // as its `when` saw it
+  const auto resolved = resolve(*output, context);
   return d.attach(resolved ? *resolved : std::string("null"));
 }
 
@@ -198,12 +200,7 @@ bool judge_step(Decider& d) {
   if (d.s.failure.has_step) {
     fail_step(d, Failure(d.s.failure));
   } else {
-    fail_step(d, Failure{true,
-                         false,
-                         TaskRef{short_of(index), 0, 0},
-                         "dta.need_unreachable",
-                         "the join needs more than the tasks that are there can give",
-                         {}});
+    fail_step(d, need_unreachable(index));
   }
   return true;
 }
@@ -226,6 +223,15 @@ void raise_held(Decider& d) {
 }
 
 }  // namespace
+
+Failure need_unreachable(std::size_t index) {
+  return {true,
+          false,
+          TaskRef{short_of(index), 0, 0},
+          "dta.need_unreachable",
+          "the join needs more than the tasks that are there can give",
+          {}};
+}
 
 void judge(Decider& d) {
   if (d.s.form != Form::steps || d.s.ended()) return;
