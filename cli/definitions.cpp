@@ -1,8 +1,9 @@
-// dta def: publish, show, list, check. `check` needs no server: it runs the same parser.
+// dta def: publish, show, list, check, and sim (simulation.cpp). `check` needs no server: it runs the same parser.
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/session.h"
+#include "cli/simulation.h"
 #include "cli/table.h"
 #include "dta/json.h"
 #include "schema/definition.h"
@@ -127,6 +128,8 @@ void add_definitions(CLI::App& app, Session& session) {
   verb->footer("Example, as a gate in CI:\n  dta def check order.json || exit 1");
   verb->callback(
       [&session, arguments] { session.action = [&session, arguments] { return check(session, *arguments); }; });
+
+  add_simulation(*def, session);
 }
 
 }  // namespace dta::cli

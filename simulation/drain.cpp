@@ -11,7 +11,7 @@ using namespace schema;
 
 namespace {
 
-constexpr int kRounds = 3000;
+constexpr int kRounds = 3000, kMoodyRounds = 60;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void World::drain() {
   for (int round = 0; failures_.empty(); ++round) {
     if (!step_on()) return;
     if (round == kRounds) return fail("it goes on without end");
-    if (workers_are_busy() || people_are_busy(round)) continue;
+    if (workers_are_busy(round) || people_are_busy(round)) continue;
     const Time due = host_.partition().next_due();
     if (due == Time::never()) break;
     now_ = std::max(now_, due);
@@ -36,12 +36,17 @@ void World::drain() {
   ask_all_again();
 }
 
-bool World::workers_are_busy() {
+// In the first rounds some are still moody, so that what comes late in a definition fails as well.
+bool World::workers_are_busy(int round) {
   bool busy = false;
   for (Worker& worker : workers_) {
     poll(worker, poll_of(worker, ~0u, 100, {}, true), true);
     flush();
-    for (Held& held : worker.held) work(worker, held, kWilling);
+    for (Held& held : worker.held) {
+      Chance chance = chance_for(plan_.seed, held.task.token);
+      const bool moody = round < kMoodyRounds && chance.one_in(3);
+      work(worker, held, moody ? static_cast<std::uint32_t>(chance.draw()) : kWilling);
+    }
     // What was reported already waits for its answer: a report that asks for more work is answered with that.
     const bool more =
         std::any_of(worker.held.begin(), worker.held.end(), [](const Held& held) { return !held.reported; });

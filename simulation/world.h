@@ -141,7 +141,7 @@ class World {
 
   // ---- drain.cpp
   void drain();
-  bool workers_are_busy();
+  bool workers_are_busy(int round);
   bool people_are_busy(int round);
   void ask_all_again();
 

@@ -21,6 +21,7 @@
 #include "simulation/seeds.h"
 #include "tests/model/random_definition.h"
 #include "tests/simulation/lossy_leveldb.h"
+#include "tests/simulation/random_language.h"
 
 namespace dta::simulation {
 namespace {
@@ -36,7 +37,14 @@ Plan make_random_plan(std::uint64_t seed, bool leveldb) {
     definitions.push_back(std::move(*definition));
   };
   const std::size_t with_steps = 1 + chance.below(2);
-  for (std::size_t i = 0; i < with_steps; ++i) add(model::random_steps(chance, "steps" + std::to_string(i)));
+  Chance own(chance.draw());
+  for (std::size_t i = 0; i < with_steps; ++i) {
+    const std::string name = "steps" + std::to_string(i);
+    if (own.one_in(4))
+      add(model::random_steps(chance, name));  // the plain shapes, often enough
+    else
+      definitions.push_back(random_language(own, name));
+  }
   add(model::random_table(chance, "table"));
   std::vector<std::size_t> transactions;
   for (std::size_t i = 0; i < 5; ++i) transactions.push_back(i % with_steps);
