@@ -22,7 +22,20 @@ void World::drain() {
   for (const CallPtr& call : std::vector<CallPtr>(calls_))
     if (!call->answered) send(call, true);
   flush();
-  for (int round = 0; failures_.empty(); ++round) {
+  settle(0);
+  // Whatever was answered is asked once more, and once more after a restart. What was refused may be taken now.
+  for (int again = 0; again < 2 && failures_.empty(); ++again) {
+    for (const CallPtr& call : std::vector<CallPtr>(calls_))
+      if (call->answered && failures_.empty()) send(call, true);
+    flush();
+    settle(kMoodyRounds);
+    if (again == 0 && failures_.empty()) host_.crash(Fate::lost, false, 0, now_);
+    check_host();
+  }
+}
+
+void World::settle(int first_round) {
+  for (int round = first_round; failures_.empty(); ++round) {
     if (!step_on()) return;
     if (round == kRounds) return fail("it goes on without end");
     if (workers_are_busy(round) || people_are_busy(round)) continue;
@@ -33,7 +46,6 @@ void World::drain() {
     host_.partition().tick(now_);
     flush();
   }
-  ask_all_again();
 }
 
 // In the first rounds some are still moody, so that what comes late in a definition fails as well.
@@ -86,33 +98,13 @@ bool World::people_are_busy(int round) {
     const auto awaited = awaited_signals(events, definition);
     if (!awaited.empty()) act(signal(id, awaited[chance.below(awaited.size())]));
     for (const TaskRef& ref : asked_outside(events, definition)) {
-      const bool reported = std::any_of(events.begin(), events.end(), [&](const Logged& logged) {
-        return std::visit(
-            [&]<class E>(const E& e) {
-              if constexpr (requires { e.attempt.lease; })
-                return e.attempt.task == ref && !e.attempt.lease && e.attempt.action == Action::perform;
-              else
-                return false;
-            },
-            logged.event.event);
-      });
+      const bool reported = is_reported(events, ref);
       if (reported) continue;
       act(report_outside(id, {ref}, kWilling));
       break;
     }
   }
   return busy;
-}
-
-// Whatever was answered is asked once more, and once more after a restart.
-void World::ask_all_again() {
-  for (int again = 0; again < 2 && failures_.empty(); ++again) {
-    for (const CallPtr& call : std::vector<CallPtr>(calls_))
-      if (call->answered && failures_.empty()) send(call, true);
-    flush();
-    if (again == 0 && failures_.empty()) host_.crash(Fate::lost, false, 0, now_);
-    check_host();
-  }
 }
 
 }  // namespace dta::simulation
