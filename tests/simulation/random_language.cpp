@@ -21,7 +21,8 @@ struct Drawn {
 
 class Draw {
  public:
-  Draw(Chance& chance, std::string name) : c_(chance), name_(std::move(name)) {}
+  // A plain one has nothing but steps, tasks and joins: what most people write is to be met often.
+  Draw(Chance& chance, std::string name) : c_(chance), name_(std::move(name)), plain_(chance.one_in(4)) {}
 
   std::string text() {
     steps_.resize(1 + c_.below(5));
@@ -37,9 +38,10 @@ class Draw {
   static std::string member(std::string_view name, const std::string& value) {
     return fmt::format(",\"{}\":{}", name, value);
   }
+  bool more(std::size_t n) { return !plain_ && c_.one_in(n); }
   std::string length() { return quoted(c_.of(kLengths)); }
   // Now and then from the data.
-  std::string any_length() { return c_.one_in(6) ? quoted(fmt::format("/input/d{}", c_.below(2))) : length(); }
+  std::string any_length() { return more(6) ? quoted(fmt::format("/input/d{}", c_.below(2))) : length(); }
   static std::string first_of(const std::string& pointer) {
     return fmt::format(R"({{"$first":["{}",null]}})", pointer);
   }
@@ -93,14 +95,14 @@ class Draw {
   }
 
   std::string task(std::size_t s, std::size_t t) {
-    const bool external = c_.one_in(5);
+    const bool external = more(5);
     std::string text = fmt::format(R"("name":"t{}")", t);
     text += external ? std::string(R"(,"external":true)") : fmt::format(R"(,"queue":"q{}")", c_.below(2));
     std::string after;
     for (std::size_t before = 0; before < t; ++before)
-      if (c_.one_in(3)) after += fmt::format("{}\"t{}\"", after.empty() ? "" : ",", before);
+      if (more(3)) after += fmt::format("{}\"t{}\"", after.empty() ? "" : ",", before);
     if (!after.empty()) text += member("after", "[" + after + "]");
-    if (c_.one_in(6)) text += member("when", condition(s));
+    if (more(6)) text += member("when", condition(s));
     if (c_.one_in(6)) text += R"(,"optional":true)";
     if (c_.one_in(4)) text += member("weight", std::to_string(1 + c_.below(3)));
     std::string timeouts = external ? "" : R"("attempt":)" + any_length();
@@ -191,25 +193,26 @@ class Draw {
 
   std::string step(std::size_t s) {
     Drawn& drawn = steps_[s];
-    drawn = {c_.one_in(8) ? 0 : 1 + c_.below(3), false, c_.one_in(6)};
-    drawn.spread = drawn.tasks > 0 && c_.one_in(5);
+    drawn = {c_.one_in(8) ? 0 : 1 + c_.below(3), false, more(6)};
+    drawn.spread = drawn.tasks > 0 && more(5);
     std::string text = fmt::format(R"("name":"s{}")", s);
-    if (c_.one_in(4)) text += member("when", c_.one_in(6) ? "false" : condition(s));
+    if (more(4)) text += member("when", c_.one_in(6) ? "false" : condition(s));
     if (drawn.spread) text += member("for_each", quoted(fmt::format("/input/l{}", c_.below(2))));
     if (drawn.spread && c_.one_in(2)) text += member("at_once", std::to_string(1 + c_.below(2)));
     if (drawn.pivot) text += R"(,"pivot":true)";
-    if (c_.one_in(6)) text += member("wait_for", wait());
+    if (more(6)) text += member("wait_for", wait());
     text += member("join", join(drawn.tasks, drawn.spread, drawn.pivot));
     std::string tasks;
     for (std::size_t t = 0; t < drawn.tasks; ++t) tasks += (t == 0 ? "" : ",") + task(s, t);
     text += member("tasks", "[" + tasks + "]");
-    if (c_.one_in(4)) text += member("next", choices(s, false));
-    if (c_.one_in(3)) text += member("on_failure", choices(s, true));
+    if (more(4)) text += member("next", choices(s, false));
+    if (more(3)) text += member("on_failure", choices(s, true));
     return "{" + text + "}";
   }
 
   Chance& c_;
   const std::string name_;
+  const bool plain_;
   std::vector<Drawn> steps_;
 };
 
@@ -223,6 +226,23 @@ schema::DefinitionPtr random_language(Chance& chance, const std::string& name) {
     for (const schema::Fault& fault : definition.error().faults) why = fault.pointer + " " + fault.message;
   }
   schema::assertion_failed(why.c_str(), __FILE__, __LINE__);
+}
+
+schema::DefinitionPtr random_table(Chance& chance, const std::string& name) {
+  // a -> b -> c, to the end from each, and back to a when cycles are allowed.
+  const bool cycles = chance.one_in(2);
+  const std::string text =
+      fmt::format(R"({{"name":"{}","version":1,"initial":"a","cycles":{}{},"transitions":[)"
+                  R"({{"from":"a","on":"go","to":"b"}},{{"from":"b","on":"go","to":"c"}},{}{})"
+                  R"({{"from":"a","on":"end","to":"d"}},{{"from":"b","on":"end","to":"d"}},)"
+                  R"({{"from":"c","on":"end","to":"d"}}],"ends":{{"d":"{}"}}}})",
+                  name, cycles, chance.one_in(3) ? "" : fmt::format(R"(,"expires_after":"{}")", chance.of(kLengths)),
+                  cycles ? R"({"from":"c","on":"go","to":"a"},)" : "",
+                  chance.one_in(2) ? R"({"from":"b","on":"expired","to":"c"},)" : "",
+                  chance.one_in(3) ? "terminated" : "completed");
+  auto definition = schema::parse_definition(text);
+  DTA_ASSERT(definition.has_value());
+  return std::move(*definition);
 }
 
 }  // namespace dta::simulation

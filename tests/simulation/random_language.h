@@ -10,6 +10,8 @@
 
 namespace dta::simulation {
 
+// With steps, and a table with or without cycles and expiry.
 schema::DefinitionPtr random_language(Chance& chance, const std::string& name);
+schema::DefinitionPtr random_table(Chance& chance, const std::string& name);
 
 }  // namespace dta::simulation
