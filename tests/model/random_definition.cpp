@@ -1,15 +1,15 @@
-// See random_definition.h: plain steps, and tables. Everything optional is left out now and then, so that defaults are
-// drawn as well.
+// See random_definition.h. Everything optional is left out now and then, so that defaults are drawn as well.
 #include "tests/model/random_definition.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "schema/definition.h"
-#include "tests/model/random_parts.h"
-
 namespace dta::model {
-std::string random_retry(Chance& chance, bool undo) {
+namespace {
+
+constexpr const char* kLengths[] = {"2s", "3s", "5s", "8s", "20s"};
+
+std::string retry(Chance& chance, bool undo) {
   std::string text = fmt::format("\"first\":\"{}\",\"rate\":{},\"jitter\":{},\"cap\":\"4s\"",
                                  chance.of(std::vector{"0ms", "1s", "700ms"}), chance.of(std::vector{"1", "2", "1.7"}),
                                  chance.one_in(2) ? "0" : "0.4");
@@ -23,31 +23,13 @@ std::string random_retry(Chance& chance, bool undo) {
   return "{" + text + "}";
 }
 
-std::string random_timeouts(Chance& chance, bool undo) {
+std::string timeouts(Chance& chance, bool undo) {
   std::string text = fmt::format("\"attempt\":\"{}\"", chance.of(kLengths));
   if (chance.one_in(3)) text += fmt::format(",\"heartbeat\":\"{}\"", chance.of(kLengths));
   if (!undo && chance.one_in(4)) text += fmt::format(",\"queue\":\"{}\"", chance.of(kLengths));
   if (!undo && chance.one_in(4)) text += fmt::format(",\"total\":\"{}\"", chance.of(kLengths));
   return "{" + text + "}";
 }
-
-std::string random_join(Chance& chance, std::size_t tasks) {
-  std::vector<std::string> members;
-  if (tasks > 0 && chance.one_in(2)) {
-    const std::size_t amount = 1 + chance.below(tasks);
-    members.push_back(chance.one_in(3)   ? std::string("\"need\":\"any\"")
-                      : chance.one_in(2) ? fmt::format("\"need\":{{\"at_least\":{}}}", amount)
-                                         : fmt::format("\"need\":{{\"weight\":{}}}", amount));
-  }
-  if (chance.one_in(2)) members.push_back(fmt::format("\"siblings\":\"{}\"", chance.one_in(3) ? "cancel" : "drain"));
-  if (!chance.one_in(3))
-    members.push_back(fmt::format("\"leftover\":\"{}\"", chance.of(std::vector{"cancel", "drain", "keep"})));
-  if (chance.one_in(3)) members.push_back("\"late_success\":\"ignore\"");
-  if (chance.one_in(5)) members.push_back(fmt::format("\"deadline\":\"{}\"", chance.of(kLengths)));
-  return fmt::format("{{{}}}", fmt::join(members, ","));
-}
-
-namespace {
 
 std::string input(Chance& chance, std::size_t step, const std::vector<std::size_t>& widths) {
   const auto output = [&] {
@@ -69,20 +51,37 @@ std::string input(Chance& chance, std::size_t step, const std::vector<std::size_
 
 std::string task(Chance& chance, std::size_t step, std::size_t index, const std::vector<std::size_t>& widths) {
   std::string text = fmt::format("{{\"name\":\"t{}\",\"queue\":\"q{}\"", index, chance.below(2));
-  if (!chance.one_in(8)) text += ",\"timeouts\":" + random_timeouts(chance, false);
-  if (!chance.one_in(8)) text += ",\"retry\":" + random_retry(chance, false);
+  if (!chance.one_in(8)) text += ",\"timeouts\":" + timeouts(chance, false);
+  if (!chance.one_in(8)) text += ",\"retry\":" + retry(chance, false);
   if (!chance.one_in(5))
     text += fmt::format(",\"undo\":{{\"queue\":\"u{}\",\"timeouts\":{},\"retry\":{}}}", chance.below(2),
-                        random_timeouts(chance, true), random_retry(chance, true));
+                        timeouts(chance, true), retry(chance, true));
   if (chance.one_in(3)) text += ",\"input\":" + input(chance, step, widths);
   if (chance.one_in(5)) text += ",\"optional\":true";
   if (chance.one_in(3)) text += fmt::format(",\"weight\":{}", 1 + chance.below(3));
   return text + "}";
 }
 
+// Members of a join; a need only as high as `tasks` reach.
+std::string join(Chance& chance, std::size_t tasks) {
+  std::vector<std::string> members;
+  if (tasks > 0 && chance.one_in(2)) {
+    const std::size_t amount = 1 + chance.below(tasks);
+    members.push_back(chance.one_in(3)   ? std::string("\"need\":\"any\"")
+                      : chance.one_in(2) ? fmt::format("\"need\":{{\"at_least\":{}}}", amount)
+                                         : fmt::format("\"need\":{{\"weight\":{}}}", amount));
+  }
+  if (chance.one_in(2)) members.push_back(fmt::format("\"siblings\":\"{}\"", chance.one_in(3) ? "cancel" : "drain"));
+  if (!chance.one_in(3))
+    members.push_back(fmt::format("\"leftover\":\"{}\"", chance.of(std::vector{"cancel", "drain", "keep"})));
+  if (chance.one_in(3)) members.push_back("\"late_success\":\"ignore\"");
+  if (chance.one_in(5)) members.push_back(fmt::format("\"deadline\":\"{}\"", chance.of(kLengths)));
+  return fmt::format("{{{}}}", fmt::join(members, ","));
+}
+
 }  // namespace
 
-std::string random_plain_steps(Chance& chance, const std::string& name) {
+std::string random_steps(Chance& chance, const std::string& name) {
   std::vector<std::size_t> widths(chance.one_in(30) ? 0 : 1 + chance.below(4));
   for (std::size_t& width : widths) width = chance.one_in(10) ? 0 : 1 + chance.below(3);
   std::string steps;
@@ -90,7 +89,7 @@ std::string random_plain_steps(Chance& chance, const std::string& name) {
     std::string tasks;
     for (std::size_t t = 0; t < widths[s]; ++t) tasks += (t == 0 ? "" : ",") + task(chance, s, t, widths);
     steps += fmt::format("{}{{\"name\":\"s{}\",\"join\":{},\"tasks\":[{}]}}", s == 0 ? "" : ",", s,
-                         random_join(chance, widths[s]), tasks);
+                         join(chance, widths[s]), tasks);
   }
   const bool can_name = !widths.empty() && widths[0] > 0;
   return fmt::format("{{\"name\":\"{}\",\"version\":1{},\"steps\":[{}]{}}}", name,

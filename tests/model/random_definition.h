@@ -1,15 +1,12 @@
-// Definitions drawn from a seed, over the whole language but child transactions: steps with every join, retry, timeout
-// and template, with conditions, branches, order, fan-out, external tasks, waits and pivots, and tables with and without
-// cycles and expiry. Lengths of time are few, so that timers often fall together. Names are s0, s1 ... and t0, t1 ...;
-// queues are those of kQueues, signals those of kSignals. Pure.
+// Definitions drawn from a seed, over the whole language that this release runs: steps with every join, retry, timeout
+// and template, and tables with and without cycles and expiry. Lengths of time are few, so that timers often fall
+// together. Names are s0, s1 ... and t0, t1 ...; queues are those of kQueues. Pure.
 #pragma once
 
 #include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
-
-#include "schema/time.h"
 
 namespace dta::model {
 
@@ -30,12 +27,7 @@ class Chance {
 
 inline constexpr const char* kQueues[] = {"q0", "q1", "u0", "u1"};
 
-inline constexpr const char* kSignals[] = {"a", "b"};
-
 std::string random_steps(Chance& chance, const std::string& name);
 std::string random_table(Chance& chance, const std::string& name);
-// What the definitions read: {"n": number, "list": array, "len": length of time, "at": time soon after `now`}, with
-// something missing or of a wrong kind now and then. Empty: none.
-std::string random_input(Chance& chance, schema::Time now);
 
 }  // namespace dta::model
