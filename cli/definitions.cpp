@@ -1,9 +1,10 @@
-// dta def: publish, show, list, check (pause, resume, deprecate: queues.cpp). `check` needs no server: it runs the same
-// parser.
+// dta def: publish, show, list, check, and sim (simulation.cpp), pause, resume and deprecate (queues.cpp). `check` needs no
+// server: it runs the same parser.
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/session.h"
+#include "cli/simulation.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "dta/json.h"
@@ -137,6 +138,7 @@ void add_definitions(CLI::App& app, Session& session) {
   verb->callback(
       [&session, arguments] { session.action = [&session, arguments] { return check(session, *arguments); }; });
   add_definition_control(*def, session);
+  add_simulation(*def, session);
 }
 
 }  // namespace dta::cli

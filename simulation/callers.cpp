@@ -210,8 +210,7 @@ World::CallPtr World::resolve(const std::string& id, std::uint32_t number, Incid
                (resolution == IncidentResolution::retry &&
                 (raised->kind == IncidentKind::step_failed ||
                  // Nothing of a step that is decided is tried again.
-                 (raised->kind == IncidentKind::pivot_unknown &&
-                  has<StepFailed>(events, [&](const StepFailed& e) { return e.step == raised->task.step; }))));
+                 (raised->kind == IncidentKind::pivot_unknown && is_decided(events, raised->task.step))));
       });
 }
 

@@ -11,7 +11,7 @@ using namespace schema;
 
 namespace {
 
-constexpr int kRounds = 3000;
+constexpr int kRounds = 3000, kMoodyRounds = 60;
 
 }  // namespace
 
@@ -22,10 +22,23 @@ void World::drain() {
   for (const CallPtr& call : std::vector<CallPtr>(calls_))
     if (!call->answered) send(call, true);
   flush();
-  for (int round = 0; failures_.empty(); ++round) {
+  settle(0);
+  // Whatever was answered is asked once more, and once more after a restart. What was refused may be taken now.
+  for (int again = 0; again < 2 && failures_.empty(); ++again) {
+    for (const CallPtr& call : std::vector<CallPtr>(calls_))
+      if (call->answered && failures_.empty()) send(call, true);
+    flush();
+    settle(kMoodyRounds);
+    if (again == 0 && failures_.empty()) host_.crash(Fate::lost, false, 0, now_);
+    check_host();
+  }
+}
+
+void World::settle(int first_round) {
+  for (int round = first_round; failures_.empty(); ++round) {
     if (!step_on()) return;
     if (round == kRounds) return fail("it goes on without end");
-    if (workers_are_busy() || people_are_busy(round)) continue;
+    if (workers_are_busy(round) || people_are_busy(round)) continue;
     const Time due = host_.partition().next_due();
     if (due == Time::never()) break;
     now_ = std::max(now_, due);
@@ -33,15 +46,19 @@ void World::drain() {
     host_.partition().tick(now_);
     flush();
   }
-  ask_all_again();
 }
 
-bool World::workers_are_busy() {
+// In the first rounds some are still moody, so that what comes late in a definition fails as well.
+bool World::workers_are_busy(int round) {
   bool busy = false;
   for (Worker& worker : workers_) {
     poll(worker, poll_of(worker, ~0u, 100, {}, true), true);
     flush();
-    for (Held& held : worker.held) work(worker, held, kWilling);
+    for (Held& held : worker.held) {
+      Chance chance = chance_for(plan_.seed, held.task.token);
+      const bool moody = round < kMoodyRounds && chance.one_in(3);
+      work(worker, held, moody ? static_cast<std::uint32_t>(chance.draw()) : kWilling);
+    }
     // What was reported already waits for its answer: a report that asks for more work is answered with that.
     const bool more =
         std::any_of(worker.held.begin(), worker.held.end(), [](const Held& held) { return !held.reported; });
@@ -81,33 +98,13 @@ bool World::people_are_busy(int round) {
     const auto awaited = awaited_signals(events, definition);
     if (!awaited.empty()) act(signal(id, awaited[chance.below(awaited.size())]));
     for (const TaskRef& ref : asked_outside(events, definition)) {
-      const bool reported = std::any_of(events.begin(), events.end(), [&](const Logged& logged) {
-        return std::visit(
-            [&]<class E>(const E& e) {
-              if constexpr (requires { e.attempt.lease; })
-                return e.attempt.task == ref && !e.attempt.lease && e.attempt.action == Action::perform;
-              else
-                return false;
-            },
-            logged.event.event);
-      });
+      const bool reported = is_reported(events, ref);
       if (reported) continue;
       act(report_outside(id, {ref}, kWilling));
       break;
     }
   }
   return busy;
-}
-
-// Whatever was answered is asked once more, and once more after a restart.
-void World::ask_all_again() {
-  for (int again = 0; again < 2 && failures_.empty(); ++again) {
-    for (const CallPtr& call : std::vector<CallPtr>(calls_))
-      if (call->answered && failures_.empty()) send(call, true);
-    flush();
-    if (again == 0 && failures_.empty()) host_.crash(Fate::lost, false, 0, now_);
-    check_host();
-  }
 }
 
 }  // namespace dta::simulation

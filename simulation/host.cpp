@@ -164,6 +164,9 @@ std::vector<std::string> Host::verify() {
   if (const Status closed = log_->close(); !closed) findings.push_back(closed.error().message);
   close();
   for (std::string& finding : disk_->verify()) findings.push_back(std::move(finding));
+  auto log = disk_->open();
+  if (!log) return {log.error().message};
+  log_ = std::move(*log);
   return findings;
 }
 

@@ -51,7 +51,8 @@ class Host {
   std::vector<Entry> log_entries() const;
   std::vector<std::string> differences() const;  // compare_with_log, at a moment when nothing is under way
 
-  // The last thing that is asked: positions and sequences without gaps; on LevelDB the proof of the closed log as well.
+  // The last thing that is asked, but for what the log says: positions and sequences without gaps; on LevelDB the proof
+  // of the closed log as well.
   std::vector<std::string> verify();
 
   std::vector<std::string>

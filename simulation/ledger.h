@@ -44,11 +44,10 @@ class Ledger {
   // By hand, by a person.
   void force(const std::string& key, bool effect) {
     Entry& entry = entries_[key];
-    if (entry.closed && effect) return;
     entry.forced = true;
     entry.effect = effect;
     entry.happened |= effect;
-    entry.closed |= !effect;
+    entry.closed = !effect;
   }
   bool stands(const std::string& key) const {
     const Entry* entry = find(key);

@@ -70,6 +70,25 @@ std::vector<TaskRef> asked_outside(const Events& events, const Definition& defin
   return asked;
 }
 
+bool is_reported(const Events& events, const TaskRef& task) {
+  bool reported = false;
+  for (const Logged& logged : events) {
+    if (const auto* resolved = std::get_if<IncidentResolved>(&logged.event.event)) {
+      const IncidentRaised* raised = incident(events, resolved->number);
+      const bool again = raised != nullptr && resolved->resolution == IncidentResolution::retry &&
+                         (raised->task == task || (concerns_step(raised->kind) && raised->task.step == task.step));
+      if (again) reported = false;
+    }
+    std::visit(
+        [&]<class E>(const E& e) {
+          if constexpr (requires { e.attempt.lease; })
+            reported |= e.attempt.task == task && !e.attempt.lease && e.attempt.action == Action::perform;
+        },
+        logged.event.event);
+  }
+  return reported;
+}
+
 std::vector<std::string> awaited_signals(const Events& events, const Definition& definition) {
   // Which signals the steps before have taken: each takes the oldest that is left.
   std::vector<std::string> kept, awaited;
@@ -109,6 +128,11 @@ std::vector<TaskRef> entered_tasks(const Events& events, const Definition& defin
       for (std::uint16_t t = 0; t < step.tasks.size(); ++t) tasks.push_back({entered->step, t, i});
   }
   return tasks;
+}
+
+bool is_decided(const Events& events, std::uint16_t step) {
+  const auto is_it = [&](const auto& e) { return e.step == step; };
+  return has<StepMet>(events, is_it) || has<StepFailed>(events, is_it) || has<CompensationStarted>(events);
 }
 
 bool is_given_up(const Events& events, const TaskRef& task) {

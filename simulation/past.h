@@ -35,10 +35,14 @@ bool is_resolved(const Events& events, std::uint32_t number);
 std::vector<const schema::IncidentRaised*> open_incidents(const Events& events);
 // External tasks that became ready, whatever has become of them since.
 std::vector<schema::TaskRef> asked_outside(const Events& events, const schema::Definition& definition);
+// A participant's report has settled it, and nobody has asked for it again since.
+bool is_reported(const Events& events, const schema::TaskRef& task);
 // The signals that the step entered last still waits for.
 std::vector<std::string> awaited_signals(const Events& events, const schema::Definition& definition);
 // Every task that was entered, of every instance.
 std::vector<schema::TaskRef> entered_tasks(const Events& events, const schema::Definition& definition);
+// Its join is decided, either way.
+bool is_decided(const Events& events, std::uint16_t step);
 // A person decided that the task's undo is given up.
 bool is_given_up(const Events& events, const schema::TaskRef& task);
 // The step's join was met, and took the task as done.

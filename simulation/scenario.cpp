@@ -86,7 +86,7 @@ class Writer {
     d_ = &definition(id_);
     const Time at = entry.events.front().recorded_at;
     if (at < now_) out_ += "# the clock goes back\n";
-    if (at > now_) out_ += "at " + format_duration(at - kBegin) + "\n";
+    if (at > now_ && at > kBegin) out_ += "at " + format_duration(at - kBegin) + "\n";
     now_ = at;
     for (std::size_t i = 0; i < entry.events.size(); ++i) {
       sequence_ = entry.events[i].sequence;

@@ -216,8 +216,9 @@ void World::take_people(const PlannedMove& step, bool at_once) {
       if (!open.empty() && step.b % 8 != 0) return send(decide(id, *open[step.b % open.size()]), at_once);
       if (step.b % 4 != 0) return;
       // A word that does not fit, or an incident that there is not.
-      const auto number = static_cast<std::uint32_t>(1 + step.c % 3);
-      const IncidentRaised* raised = incident(events, number);
+      const auto said = static_cast<std::uint32_t>(1 + step.c % 3);
+      const IncidentRaised* raised = incident(events, said);
+      const std::uint32_t number = raised == nullptr ? 1'000'000 : said;  // that there never will be
       auto fitting = raised == nullptr ? std::vector<IncidentResolution>() : answers_to(raised->kind);
       const auto resolution = static_cast<IncidentResolution>(step.b / 4 % 5);
       if (std::find(fitting.begin(), fitting.end(), resolution) == fitting.end())

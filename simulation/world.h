@@ -141,9 +141,9 @@ class World {
 
   // ---- drain.cpp
   void drain();
-  bool workers_are_busy();
+  bool workers_are_busy(int round);
   bool people_are_busy(int round);
-  void ask_all_again();
+  void settle(int first_round);
 
   // ---- audit.cpp
   std::string key_of(const std::string& id, const TaskRef& task) const;  // of its action

@@ -17,10 +17,9 @@
 #include <iterator>
 #include <thread>
 
-#include "schema/assert.h"
 #include "simulation/seeds.h"
-#include "tests/model/random_definition.h"
 #include "tests/simulation/lossy_leveldb.h"
+#include "tests/simulation/random_language.h"
 
 namespace dta::simulation {
 namespace {
@@ -28,21 +27,16 @@ namespace {
 constexpr std::size_t kFailuresNamed = 20, kFailuresShrunk = 3;
 
 Plan make_random_plan(std::uint64_t seed, bool leveldb) {
-  model::Chance chance(seed * 2 + (leveldb ? 1 : 0));
+  Chance chance(seed * 2 + (leveldb ? 1 : 0));
   std::vector<schema::DefinitionPtr> definitions;
-  const auto add = [&](const std::string& text) {
-    auto definition = schema::parse_definition(text);
-    DTA_ASSERT(definition.has_value());
-    definitions.push_back(std::move(*definition));
-  };
   const std::size_t with_steps = 1 + chance.below(2);
-  for (std::size_t i = 0; i < with_steps; ++i) add(model::random_steps(chance, "steps" + std::to_string(i)));
-  add(model::random_table(chance, "table"));
+  for (std::size_t i = 0; i < with_steps; ++i)
+    definitions.push_back(random_language(chance, "steps" + std::to_string(i)));
+  definitions.push_back(random_table(chance, "table"));
   std::vector<std::size_t> transactions;
   for (std::size_t i = 0; i < 5; ++i) transactions.push_back(i % with_steps);
   for (std::size_t i = 0; i < 2; ++i) transactions.push_back(with_steps);
-  Chance rest(chance.draw());
-  return make_plan(seed, std::move(definitions), std::move(transactions), rest);
+  return make_plan(seed, std::move(definitions), std::move(transactions), chance);
 }
 
 bool show_shortest(const Simulator& simulator, std::uint64_t seed, const std::string& log) {

@@ -124,15 +124,15 @@ def main():
             except (ValueError, subprocess.CalledProcessError) as error:
                 print(f"{path.stem}: cannot be built: {error}", flush=True)
                 continue
-            run = subprocess.run([str(binary), "--seeds", str(options.seeds), "--log", log, "--first-failure"],
+            run = subprocess.run([str(binary), "--seeds", str(options.seeds), "--log", log, "--first-failure", "--no-shrink",
+                                  "--jobs", "1"],
                                  capture_output=True, text=True, check=False)
-            found = re.search(r"^failing (\d+): (.*)$|^died at (\d+)$", run.stdout, re.MULTILINE)
+            found = re.search(r"^failing (\d+): (.*)$", run.stdout, re.MULTILINE)
             if found is None:
                 print(f"{path.stem}: not caught by {options.seeds} seeds", flush=True)
                 continue
             caught += 1
-            seed, why = (found[1], found[2]) if found[1] else (found[3], "an assertion ended the process")
-            print(f"{path.stem}: caught after {seed} seeds ({log}): {why}", flush=True)
+            print(f"{path.stem}: caught after {found[1]} seeds ({log}): {found[2]}", flush=True)
     print(f"mutations {len(paths)}, caught {caught}")
     return 0 if caught == len(paths) else 1
 
