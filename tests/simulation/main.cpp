@@ -19,6 +19,7 @@
 
 #include "simulation/seeds.h"
 #include "tests/simulation/lossy_leveldb.h"
+#include "tests/simulation/model_judge.h"
 #include "tests/simulation/random_language.h"
 
 namespace dta::simulation {
@@ -109,8 +110,7 @@ int main(int argc, char** argv) {
   }
   const Simulator simulator{
       [&](std::uint64_t s) { return given ? make_plan(s, given, "") : make_random_plan(s, leveldb); },
-      leveldb ? make_lossy_leveldb : make_memory_disk,
-      {}};
+      leveldb ? make_lossy_leveldb : make_memory_disk, DTA_JUDGE};
   if (*definitions) {
     for (const auto& definition : simulator.make_plan(seed).definitions) fmt::print("{}\n", definition->text);
     return 0;

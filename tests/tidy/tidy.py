@@ -14,7 +14,7 @@ import sys
 
 import conformance_ids
 
-SOURCE_FOLDERS = ("schema", "engine", "storage", "projections", "server", "client", "cli", "tests", "bench", "examples")
+SOURCE_FOLDERS = ("schema", "engine", "storage", "projections", "server", "client", "simulation", "cli", "tests", "bench", "examples")
 
 # Floor -> floors it may include from. A folder that is not listed here may include from any.
 FLOORS = {
@@ -23,8 +23,9 @@ FLOORS = {
     "storage": {"storage", "schema"},
     "projections": {"projections", "engine", "schema"},
     "server": {"server", "projections", "engine", "storage", "schema"},
+    "simulation": {"simulation", "server", "projections", "engine", "storage", "schema"},
     "client": {"client", "schema"},
-    "cli": {"cli", "server", "projections", "engine", "storage", "schema", "client"},
+    "cli": {"cli", "simulation", "server", "projections", "engine", "storage", "schema", "client"},
     "examples": {"client", "examples"},
 }
 FLOOR_NAMES = set(SOURCE_FOLDERS) | {"dta"}
