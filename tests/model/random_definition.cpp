@@ -12,8 +12,6 @@ namespace dta::model {
 namespace {
 
 using Texts = std::vector<std::string>;
-constexpr const char* kLengths[] = {"2s", "3s", "5s", "8s", "20s"};
-
 std::string object(const Texts& members) {
   return fmt::format("{{{}}}", fmt::join(members, ","));
 }
@@ -379,23 +377,6 @@ class Draw {
   std::vector<std::size_t> weights_;  // of the tasks of the step being drawn
 };
 
-std::string number_or(Chance& chance, const char* other) {
-  return chance.one_in(8) ? other : std::to_string(chance.below(5));
-}
-std::string length_or(Chance& chance, const char* other) {
-  if (chance.one_in(12)) return other;
-  return chance.one_in(3) ? "1500" : fmt::format("\"{}\"", chance.of(kLengths));
-}
-
-std::string list(Chance& chance) {
-  Texts elements;
-  for (std::size_t n = chance.below(6); n > 0; --n)
-    elements.push_back(
-        chance.one_in(3) ? std::to_string(chance.below(9))
-                         : fmt::format("{{\"n\":{},\"len\":{}}}", number_or(chance, "\"\""), length_or(chance, "-1")));
-  return array(elements);
-}
-
 }  // namespace
 
 std::string random_plain_steps(Chance& chance, const std::string& name) {
@@ -410,47 +391,6 @@ std::string random_steps(Chance& chance, const std::string& name) {
                      &with.pivot, &with.data})
     *part = chance.one_in(rare);
   return Draw(chance, with).definition(name);
-}
-
-std::string random_table(Chance& chance, const std::string& name) {
-  // a -> b -> c, to the end from each, and back to a when cycles are allowed.
-  const bool cycles = chance.one_in(2), named = chance.one_in(2);
-  return fmt::format(
-      "{{\"name\":\"{}\",\"version\":1,\"initial\":\"a\",\"cycles\":{}{},\"transitions\":["
-      "{{\"from\":\"a\",\"on\":\"go\",\"to\":\"b\"}},{{\"from\":\"b\",\"on\":\"go\",\"to\":\"c\"}},{}{}"
-      "{{\"from\":\"a\",\"on\":\"end\",\"to\":\"d\"}},{{\"from\":\"b\",\"on\":\"end\",\"to\":\"d\"}},"
-      "{{\"from\":\"c\",\"on\":\"end\",\"to\":\"d\"}}],\"ends\":{{\"d\":\"{}\"}}}}",
-      name, cycles, chance.one_in(3) ? "" : fmt::format(",\"expires_after\":\"{}\"", chance.of(kLengths)),
-      cycles ? "{\"from\":\"c\",\"on\":\"go\",\"to\":\"a\"}," : "",
-      named ? "{\"from\":\"b\",\"on\":\"expired\",\"to\":\"c\"}," : "", chance.one_in(3) ? "terminated" : "completed");
-}
-
-std::string random_input(Chance& chance, schema::Time now) {
-  if (chance.one_in(10)) return chance.one_in(2) ? "" : "{\"n\":1}";
-  const schema::Time at{now.ms + (static_cast<std::int64_t>(chance.below(9)) - 2) * 1000};
-  Texts members;
-  if (!chance.one_in(8)) members.push_back("\"n\":" + number_or(chance, "\"2\""));
-  if (!chance.one_in(8)) members.push_back(fmt::format("\"flag\":{}", chance.one_in(2)));
-  if (!chance.one_in(8)) members.push_back("\"text\":\"met\"");
-  if (!chance.one_in(16)) members.push_back("\"list\":" + (chance.one_in(16) ? "{\"0\":1}" : list(chance)));
-  if (!chance.one_in(16)) members.push_back("\"len\":" + length_or(chance, "\"soon\""));
-  if (!chance.one_in(16))
-    members.push_back(fmt::format("\"at\":\"{}\"", chance.one_in(16) ? "tomorrow" : schema::format_time(at)));
-  return object(members);
-}
-
-std::string random_output(Chance& chance) {
-  switch (chance.below(8)) {
-    case 0:
-      return "";
-    case 1:
-      return std::to_string(chance.below(3));
-    case 2:
-      return list(chance);
-    default:
-      return fmt::format("{{\"n\":{},\"flag\":{},\"list\":{}}}", number_or(chance, "null"), chance.one_in(2),
-                         list(chance));
-  }
 }
 
 }  // namespace dta::model

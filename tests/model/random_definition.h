@@ -31,6 +31,7 @@ class Chance {
 
 inline constexpr const char* kQueues[] = {"q0", "q1", "u0", "u1"};
 inline constexpr const char* kSignals[] = {"g0", "g1", "g2"};
+inline constexpr const char* kLengths[] = {"2s", "3s", "5s", "8s", "20s"};
 
 std::string random_steps(Chance& chance, const std::string& name);
 std::string random_plain_steps(Chance& chance, const std::string& name);
