@@ -78,6 +78,7 @@ struct Task {
   bool ran_out = false;             // its queue or total timeout fired
   std::optional<Time> first_ready;  // total runs from then
   std::vector<HandOut> earlier;     // of epochs before this one
+  std::size_t forgiven = 0;         // of those: had no effect, a person said
   Side action, undo;
   bool counted = false;  // its join was met, and took it as done
   bool undo_due = false, undone = false;
@@ -91,7 +92,8 @@ struct Task {
   Outcome outcome() const;
   bool may_have_happened() const { return outcome() == Outcome::done || outcome() == Outcome::unknown; }
   bool is_undone() const { return undone && !undo_again; }
-  bool clean() const;  // settled, and undone where that is due and possible, or given up
+  // Settled, and undone where that is due and possible, or given up.
+  bool clean() const;
 };
 
 struct Incident {
@@ -118,10 +120,12 @@ struct StepState {
   const schema::Step* rules = nullptr;
   StepOutcome outcome = StepOutcome::none;
   bool undone = false;
-  bool held = false;        // waits for a person: nothing of it is judged
-  bool unresolved = false;  // something needed at its entry did not exist
-  Time since;               // its clocks run from here
-  std::vector<Task> tasks;  // instance by instance; of a for_each only once entered
+  bool held = false;             // waits for a person: nothing of it is judged
+  std::string held_for;          // the code of that incident
+  bool said_compensate = false;  // its `next` said so after a passed pivot
+  bool unresolved = false;       // something needed at its entry did not exist
+  Time since;                    // its clocks run from here
+  std::vector<Task> tasks;       // instance by instance; of a for_each only once entered
   std::vector<std::string> items;
   std::optional<Failure> failure;          // what decided it, also while others drain
   schema::Route route;                     // once met or failed
@@ -210,10 +214,10 @@ class Transaction {
   };
   // What templates and conditions see. A step sees its own tasks in its `next` and `on_failure`.
   struct View {
-    std::optional<std::size_t> own;   // the step that decides
-    std::optional<TaskRef> task;      // whose input or condition it is
-    std::optional<std::string> item;  // of a for_each
-    std::uint32_t index = 0;
+    std::optional<std::size_t> own = {};   // the step that decides
+    std::optional<Failure> failing = {};   // why it is about to fail
+    std::optional<TaskRef> task = {};      // whose input or condition it is
+    std::optional<std::string> item = {};  // of a for_each
   };
 
   // model.cpp
@@ -224,11 +228,16 @@ class Transaction {
   StepState& current() { return steps_[step]; }
   const StepState& current() const { return steps_[step]; }
   void note(EventKind kind) { log.push_back(kind); }
-  std::optional<ErrorCode> resolve_undo_failed(Incident& incident, schema::IncidentResolution resolution, Time now);
-  std::optional<ErrorCode> resolve_effect(Incident& incident, schema::IncidentResolution resolution, Time now);
-  std::optional<ErrorCode> resolve_pivot(Incident& incident, schema::IncidentResolution resolution, Time now,
-                                         const std::string& reason);
-  std::optional<ErrorCode> resolve_step(Incident& incident, schema::IncidentResolution resolution, Time now);
+  void take_result(const Found& found, const Said& result, Time now);
+  void count_late(TaskRef ref, Task& task);
+  void happened_after_all(TaskRef ref, const Task& task);
+
+  // model_people.cpp
+  bool can_resolve(const Incident& incident, schema::IncidentResolution resolution) const;
+  static bool ended_undone(const Task& task);
+  void resolve_undo_failed(Task& task, schema::IncidentResolution resolution, Time now);
+  void resolve_pivot(TaskRef ref, schema::IncidentResolution resolution, Time now, const std::string& reason);
+  void resolve_step(schema::IncidentResolution resolution, Time now);
 
   // model_context.cpp
   std::string context(const View& view) const;
@@ -238,20 +247,20 @@ class Transaction {
   std::optional<Duration> length_at(const std::string& pointer, const View& view) const;
   std::optional<schema::Timeouts> timeouts_of(const schema::Task& task, const View& view) const;
   View view_of(TaskRef ref) const;
-  schema::Route decide(const std::vector<schema::Choice>& choices, schema::GoKind otherwise, std::size_t own) const;
+  schema::Route decide(const std::vector<schema::Choice>& choices, schema::GoKind otherwise, const View& view) const;
   std::string output_of(const schema::Go* end, const View& view) const;
 
   // model_flow.cpp
   void follow(std::size_t index, Time now);  // enters the first step from here whose condition holds
   void enter(std::size_t index, Time now);
-  std::optional<Failure> open_tasks(StepState& s, Time now);  // what could not be resolved
+  std::optional<Failure> open_tasks(StepState& s);  // what could not be resolved
   std::optional<Failure> open_waits(StepState& s, Time now);
   std::optional<Failure> make_instances(StepState& s);
-  bool prepare(Task& t, TaskRef ref, Time now);  // fixes its input; false: that cannot be resolved
+  bool prepare(Task& t, TaskRef ref);  // fixes its input; false: that cannot be resolved
   void make_ready(Task& t, Time now);
+  static bool comes_first(const StepState& step, std::size_t position);  // nothing is left that it comes after
   bool unblock(Time now);  // whether anything changed that has to be judged again
-  void consume(const std::string& name, std::string payload);
-  void go_on(Time now);  // after a step is met, or is undone after its failure
+  void go_on(Time now);    // after a step is met, or is undone after its failure
   void finish(const schema::Go* end, const View& view);
 
   // model_rules.cpp
@@ -262,6 +271,7 @@ class Transaction {
   bool need_unreachable(std::size_t index) const;  // countable tasks present cannot give it
   bool hopeless(std::size_t index) const { return !need_met(index, Open::supposed_done); }
   void meet(Time now);
+  void meet_and_go(const schema::Route& route, Time now);
   void complete_when_quiet();
   void judge_turn(Time now);
   void fail_step(Failure failure, Time now);
@@ -269,6 +279,7 @@ class Transaction {
   void begin_compensation(Time now);
   void raise(IncidentKind kind, TaskRef task, std::string code = "");
   void settle(TaskRef ref, Task& task, const Failure& why);
+  void withdraw_followers(StepState& step, TaskRef ref);
   void stop_open_tasks(std::size_t index);
   // The attempt ended without success: it is tried again, or that was all.
   void after_failure(const Found& found, Failure why, bool retryable, Time now);
