@@ -142,7 +142,9 @@ void Transaction::happened_after_all(TaskRef ref, const Task& t) {
 }
 
 std::optional<ErrorCode> Transaction::report_external(TaskRef ref, const Said& result, Time now) {
-  if (!exists(ref) || !at(ref).rules->external) return ErrorCode::task_not_found;
+  if (ref.step >= steps_.size() || ref.task >= rules(ref.step).tasks.size()) return ErrorCode::task_not_found;
+  if (!rules(ref.step).tasks[ref.task].external) return ErrorCode::illegal_event;
+  if (!exists(ref)) return ErrorCode::task_not_found;
   Task& t = at(ref);
   if (t.action.hand_outs.empty()) return ErrorCode::illegal_event;
   HandOut& last = t.action.hand_outs.back();

@@ -136,8 +136,10 @@ void Transaction::fail_step(Failure failure, Time now) {
   s.route = route;
   s.awaited.clear();
   s.waits_for_time = false;
-  stop_open_tasks(step);
-  if (route.kind == GoKind::compensate) begin_compensation(now);
+  if (route.kind == GoKind::compensate)
+    begin_compensation(now);
+  else
+    stop_open_tasks(step);
 }
 
 void Transaction::hold_step(Failure failure) {

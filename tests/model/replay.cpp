@@ -151,7 +151,7 @@ std::optional<std::string> Replay::cause(const RecordedEvent& event) {
                         "the incident cannot be resolved so");
         } else if constexpr (std::is_same_v<E, Transitioned>) {
           const std::string& on = definition_->transitions[e.transition].on;
-          if (on == "expired" && e.event_id.empty()) return unless(transaction_.expire(now), "it has not expired");
+          if (on == "expired" && e.event_id.empty() && transaction_.expire(now)) return std::nullopt;
           return unless(!transaction_.append(std::nullopt, {on}, now), "the table does not have it here");
         } else {
           return "the rules do not know why it happened";
