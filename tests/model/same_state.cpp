@@ -120,7 +120,9 @@ void SideBySide::expect_equal_step(std::size_t index) {
     if (live_.state.failure.has_step && live_.state.failure.task.step == index) failure = &live_.state.failure;
     ASSERT_TRUE(failure != nullptr && ours.failure) << "step " << index << " failed, and nobody says why";
     EXPECT_EQ(ours.failure->code, failure->code);
-    EXPECT_EQ(ours.failure->message, failure->message);
+    if (!failure->code.starts_with("dta.")) {  // the engine's own sentences are its own
+      EXPECT_EQ(ours.failure->message, failure->message);
+    }
     EXPECT_EQ(ours.failure->details, bytes(failure->details));
     EXPECT_EQ(ours.failure->has_task, failure->has_task);
     if (failure->has_task) {

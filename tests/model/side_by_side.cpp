@@ -219,8 +219,10 @@ void SideBySide::report_external() {
       for (std::uint32_t i = 0; i < (definition.steps[s].for_each.empty() ? 2 : 6); ++i) {
         const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(t), i};
         const bool external = definition.steps[s].tasks[t].external;
-        // Whoever asks has looked the place up before, so the engine need not look for the neighbours of nowhere.
-        if (!model_.exists(ref) && definition.steps[s].ordered()) continue;
+        // Of two things wrong at once nobody says which is told. And whoever asks has looked the place up before, so
+        // that the engine need not look for the neighbours of nowhere.
+        const Step& step = definition.steps[s];
+        if (!model_.exists(ref) && (!external || step.ordered() || !model_.steps()[s].was_entered())) continue;
         (external && model_.exists(ref) ? known : others).push_back(ref);
       }
   const bool odd = known.empty() || chance_.one_in(12);
