@@ -146,12 +146,11 @@ std::optional<ErrorCode> Transaction::report_external(TaskRef ref, const Said& r
   if (!rules(ref.step).tasks[ref.task].external) return ErrorCode::illegal_event;
   if (!exists(ref)) return ErrorCode::task_not_found;
   Task& t = at(ref);
-  if (t.action.hand_outs.empty()) return ErrorCode::illegal_event;
-  HandOut& last = t.action.hand_outs.back();
-  if (last.ending == Ending::open) {
-    take_result({ref, &t, &t.action, &last, Action::perform}, result, now);
+  if (t.action.outside()) {
+    take_result({ref, &t, &t.action, &t.action.hand_outs.back(), Action::perform}, result, now);
     return std::nullopt;
   }
+  if (!t.settled && !t.held) return ErrorCode::illegal_event;  // its turn has not come
   note(EventKind::late_result);
   if (result.ending == Ending::done) happened_after_all(ref, t);
   return std::nullopt;
@@ -201,6 +200,8 @@ std::optional<Transaction::Found> Transaction::find(Sequence lease) {
         if (h.lease == lease) return Found{ref_of(s, p), &t, &t.undo, &h, Action::undo};
       for (HandOut& h : t.earlier)
         if (h.lease == lease) return Found{ref_of(s, p), &t, &t.action, &h, Action::perform};
+      for (HandOut& h : t.earlier_undos)
+        if (h.lease == lease) return Found{ref_of(s, p), &t, &t.undo, &h, Action::undo};
     }
   return std::nullopt;
 }

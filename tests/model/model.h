@@ -71,14 +71,15 @@ struct Task {
   const schema::Task* rules = nullptr;
   schema::Timeouts timeouts;  // as they count for this instance
   bool entered = false, settled = false;
-  bool skipped = false;             // its condition did not hold
-  bool blocked = false;             // comes after tasks that are not over
-  bool held = false;                // of a pivot, ended unknown: waits for a person
-  std::optional<Outcome> forced;    // what a person said that it is: done or failed
-  bool ran_out = false;             // its queue or total timeout fired
-  std::optional<Time> first_ready;  // total runs from then
-  std::vector<HandOut> earlier;     // of epochs before this one
-  std::size_t forgiven = 0;         // of those: had no effect, a person said
+  bool skipped = false;                // its condition did not hold
+  bool blocked = false;                // comes after tasks that are not over
+  bool held = false;                   // of a pivot, ended unknown: waits for a person
+  std::optional<Outcome> forced;       // what a person said that it is: done or failed
+  bool ran_out = false;                // its queue or total timeout fired
+  std::optional<Time> first_ready;     // total runs from then
+  std::vector<HandOut> earlier;        // of epochs before this one
+  std::size_t forgiven = 0;            // of those: had no effect, a person said
+  std::vector<HandOut> earlier_undos;  // of orders before this one
   Side action, undo;
   bool counted = false;  // its join was met, and took it as done
   bool undo_due = false, undone = false;
@@ -236,6 +237,7 @@ class Transaction {
   bool can_resolve(const Incident& incident, schema::IncidentResolution resolution) const;
   static bool ended_undone(const Task& task);
   void resolve_undo_failed(Task& task, schema::IncidentResolution resolution, Time now);
+  static void order_undo_again(Task& task, Time now);
   void resolve_pivot(TaskRef ref, schema::IncidentResolution resolution, Time now, const std::string& reason);
   void resolve_step(schema::IncidentResolution resolution, Time now);
 

@@ -39,8 +39,8 @@ void Transaction::enter(std::size_t index, Time now) {
   s.deadline = s.rules->deadline.fixed;
   note(EventKind::step_entered);
   auto failure = make_instances(s);
-  if (!failure) failure = open_waits(s, now);
   if (!failure) failure = open_tasks(s);
+  if (!failure) failure = open_waits(s, now);
   if (failure) {
     s.unresolved = true;
     s.waits_for_time = false;
@@ -194,8 +194,9 @@ bool Transaction::unblock(Time now) {
       note(EventKind::task_skipped);
       t.blocked = false;
       t.skipped = t.settled = true;
-      if (s.outcome == StepOutcome::open && need_unreachable(i))
-        fail_step({ref_of(i, 0), false, "dta.need_unreachable", "", ""}, now);
+      // At entry this fails the step at once; beside tasks that are under way siblings say what happens to them.
+      if (s.outcome == StepOutcome::open && !s.failure && need_unreachable(i))
+        s.failure = Failure{ref_of(i, 0), false, "dta.need_unreachable", "", ""};
       return true;
     }
   }

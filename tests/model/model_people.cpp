@@ -64,10 +64,7 @@ std::optional<ErrorCode> Transaction::resolve_incident(std::size_t number, Incid
       resolve_undo_failed(at(incident.task), resolution, now);
       break;
     case IncidentKind::effect_after_undo:
-      if (resolution != IncidentResolution::retry) break;
-      ++at(incident.task).undo_order;
-      at(incident.task).undo_again = true;
-      at(incident.task).undo.ready = Clock{now, Duration{0}};
+      if (resolution == IncidentResolution::retry) order_undo_again(at(incident.task), now);
       break;
     case IncidentKind::pivot_unknown:
       resolve_pivot(incident.task, resolution, now, reason);
@@ -122,6 +119,15 @@ void Transaction::resolve_undo_failed(Task& t, IncidentResolution resolution, Ti
     t.undo_again = false;
   }
   t.given_up = resolution == IncidentResolution::give_up;
+}
+
+// Another order is another request: its attempts count from 1.
+void Transaction::order_undo_again(Task& t, Time now) {
+  ++t.undo_order;
+  t.undo_again = true;
+  t.earlier_undos.insert(t.earlier_undos.end(), t.undo.hand_outs.begin(), t.undo.hand_outs.end());
+  t.undo = Side{};
+  t.undo.ready = Clock{now, Duration{0}};
 }
 
 // Tried again, attempts go on counting; or a person says what became of it.

@@ -114,7 +114,8 @@ void Transaction::meet_and_go(const Route& route, Time now) {
   s.waits_for_time = false;
   if (s.rules->pivot) cancel_requested_ = false;
   for (Task& t : s.tasks) t.counted = t.outcome() == Outcome::done;
-  if (s.rules->leftover != Leftover::keep) stop_open_tasks(step);
+  // What was not there at entry keeps its tasks from ever becoming ready.
+  if (s.rules->leftover != Leftover::keep || s.unresolved) stop_open_tasks(step);
   make_undos_ready(now);
   go_on(now);
 }
@@ -128,7 +129,8 @@ void Transaction::fail_step(Failure failure, Time now) {
   view.failing = failure;
   Route route = decide(s.rules->on_failure, GoKind::compensate, view);
   // What waited for the pivot to be decided takes effect before what the definition says.
-  if (pivot_in_flight() && (cancel_requested_ || expires_at_ <= now)) route = {GoKind::compensate, 0, kNoChoice};
+  if (pivot_in_flight() && !pivot_passed() && (cancel_requested_ || expires_at_ <= now))
+    route = {GoKind::compensate, 0, kNoChoice};
   if (pivot_passed() && route.kind == GoKind::compensate) return hold_step(std::move(failure));
   note(EventKind::step_failed);
   s.outcome = StepOutcome::failed;

@@ -77,7 +77,7 @@ Time Transaction::wait_end(WaitEnd how) const {
 
 Time Transaction::expiry() const {
   if (phase != Phase::running || decided) return Time::never();
-  if (pivot_passed() ? expiry_told_ : pivot_in_flight()) return Time::never();
+  if (pivot_in_flight() || (pivot_passed() && expiry_told_)) return Time::never();
   return expires_at_;
 }
 
