@@ -260,6 +260,7 @@ class Transaction {
   std::optional<Failure> make_instances(StepState& s);
   bool prepare(Task& t, TaskRef ref);  // fixes its input; false: that cannot be resolved
   void make_ready(Task& t, Time now);
+  void take_kept_signals(StepState& s);
   static bool comes_first(const StepState& step, std::size_t position);  // nothing is left that it comes after
   bool unblock(Time now);  // whether anything changed that has to be judged again
   void go_on(Time now);    // after a step is met, or is undone after its failure

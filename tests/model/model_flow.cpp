@@ -38,28 +38,21 @@ void Transaction::enter(std::size_t index, Time now) {
   s.since = now;
   s.deadline = s.rules->deadline.fixed;
   note(EventKind::step_entered);
+  if (s.rules->wait_for) {
+    s.awaited = s.rules->wait_for->signals;
+    s.waits_for_time = s.awaited.empty();
+  }
   auto failure = make_instances(s);
   if (!failure) failure = open_tasks(s);
   if (!failure) failure = open_waits(s, now);
+  take_kept_signals(s);
   if (failure) {
     s.unresolved = true;
-    s.waits_for_time = false;
     for (Task& t : s.tasks) {
       t.skipped = t.settled = false;
       t.blocked = true;
     }
     return fail_step(*failure, now);
-  }
-  // Each name takes the oldest signal that nobody has taken. Inputs were fixed before that.
-  for (auto it = s.awaited.begin(); it != s.awaited.end();) {
-    const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.name == *it; });
-    if (kept == kept_.end()) {
-      ++it;
-      continue;
-    }
-    consumed_[kept->name] = kept->payload;
-    kept_.erase(kept);
-    it = s.awaited.erase(it);
   }
   for (Task& t : s.tasks)
     if (!t.blocked && !t.settled) make_ready(t, now);
@@ -109,10 +102,8 @@ std::optional<Failure> Transaction::open_waits(StepState& s, Time now) {
   if (!read(s.rules->deadline, s.deadline)) return failure;
   if (!s.rules->wait_for) return std::nullopt;
   const Wait& wait = *s.rules->wait_for;
-  s.awaited = wait.signals;
   if (!read(wait.deadline, s.wait_deadline)) return failure;
   if (!wait.signals.empty()) return std::nullopt;
-  s.waits_for_time = true;
   std::optional<Time> until = wait.until;
   if (!wait.until_pointer.empty()) {
     const auto raw = value_at(wait.until_pointer, {});
@@ -204,6 +195,20 @@ bool Transaction::unblock(Time now) {
 }
 
 // ---- signals
+
+// Each name takes the oldest that nobody has taken. Inputs were fixed before that.
+void Transaction::take_kept_signals(StepState& s) {
+  for (auto it = s.awaited.begin(); it != s.awaited.end();) {
+    const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.name == *it; });
+    if (kept == kept_.end()) {
+      ++it;
+      continue;
+    }
+    consumed_[kept->name] = kept->payload;
+    kept_.erase(kept);
+    it = s.awaited.erase(it);
+  }
+}
 
 std::optional<ErrorCode> Transaction::signal(const std::string& name, const std::string& id, std::string payload,
                                              Time now) {
