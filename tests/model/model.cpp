@@ -1,5 +1,6 @@
 // What can be asked of the model, and what can be seen of it, in the words of the semantics. What follows from it is in
-// model_rules.cpp.
+// model_flow.cpp (the way through the steps), model_rules.cpp (joins and compensation), model_context.cpp (what data
+// decides), model_time.cpp (timers and pauses), model_people.cpp (cancel, terminate, incidents) and model_table.cpp.
 #include "tests/model/model.h"
 
 #include <algorithm>
@@ -23,28 +24,35 @@ std::uint32_t Side::attempts() const {
 }
 
 // Semantics section 3: done if any attempt was; else unknown if any attempt ended so; else failed if it was ever handed
-// out or ran out of time; else withdrawn.
+// out or ran out of time; else withdrawn. What a person said of it goes before.
 Outcome Task::outcome() const {
   if (!settled) return Outcome::none;
+  if (skipped) return Outcome::skipped;
+  if (forced) return *forced;
   bool any_unknown = false;
+  for (std::size_t i = forgiven; i < earlier.size(); ++i) any_unknown |= unknown(earlier[i].ending);
   for (const HandOut& h : action.hand_outs) {
     if (h.ending == Ending::done) return Outcome::done;
     any_unknown |= unknown(h.ending);
   }
   if (any_unknown) return Outcome::unknown;
-  return !action.hand_outs.empty() || ran_out ? Outcome::failed : Outcome::withdrawn;
+  return !action.hand_outs.empty() || !earlier.empty() || ran_out ? Outcome::failed : Outcome::withdrawn;
 }
 
 bool Task::clean() const {
-  return settled && (!may_have_happened() || !rules->undo || undone || given_up);
+  return settled && (!may_have_happened() || !rules->undo || is_undone() || given_up);
 }
 
 Transaction::Transaction(DefinitionPtr definition, Choose choose)
     : definition_(std::move(definition)), choose_(std::move(choose)) {
   for (const Step& s : definition_->steps) {
-    steps_.emplace_back(s.tasks.size());
-    for (std::size_t i = 0; i < s.tasks.size(); ++i) steps_.back()[i].rules = &s.tasks[i];
-    met_.push_back(false);
+    steps_.emplace_back();
+    steps_.back().rules = &s;
+    if (!s.for_each.empty()) continue;
+    for (const schema::Task& task : s.tasks) {
+      steps_.back().tasks.emplace_back();
+      steps_.back().tasks.back().rules = &task;
+    }
   }
 }
 
@@ -59,18 +67,18 @@ void Transaction::start(std::string input, Time now) {
     table_state = definition_->states[definition_->initial].name;
     return end_if_final();
   }
-  if (!steps_.empty()) enter(0, now);
+  follow(0, now);
   judge(now);
 }
 
 bool Transaction::hand_out(TaskRef ref, Action action, Time now) {
   bool is_ready = false;
-  for (const auto& [task, side, at] : ready()) is_ready |= task == ref && side == action && at <= now;
+  for (const auto& [task, side, from] : ready()) is_ready |= task == ref && side == action && from <= now;
   if (!is_ready) return false;
   note(EventKind::task_leased);
-  Task& t = steps_[ref.step][ref.task];
+  Task& t = at(ref);
   Side& side = action == Action::undo ? t.undo : t.action;
-  side.ready_at.reset();
+  side.ready.reset();
   side.hand_outs.push_back({Sequence(log.size()), now, now, Ending::open, false});
   return true;
 }
@@ -78,35 +86,45 @@ bool Transaction::hand_out(TaskRef ref, Action action, Time now) {
 std::optional<ErrorCode> Transaction::report(Sequence lease, const Said& result, Time now) {
   const auto found = find(lease);
   if (!found || found->hand_out->ending != Ending::open) return ErrorCode::stale_lease;
-  Task& t = *found->task;
-  found->hand_out->ending = result.ending;
+  take_result(*found, result, now);
+  return std::nullopt;
+}
+
+void Transaction::take_result(const Found& found, const Said& result, Time now) {
+  Task& t = *found.task;
+  found.hand_out->ending = result.ending;
   switch (result.ending) {
     case Ending::done:
       note(EventKind::task_completed);
-      if (found->action == Action::undo) {
+      if (found.action == Action::undo) {
         t.undone = true;
+        t.undo_again = false;
         t.undo_found = result.found;
       } else {
         t.output = result.output;
-        t.settled = true;
-        // Section 4, leftover keep: they run to their end, successes kept. Any other success after the join is late.
-        t.counted = met_[found->ref.step] && rules(found->ref.step).leftover == Leftover::keep;
+        settle(found.ref, t, {});
+        count_late(found.ref, t);
       }
       break;
     case Ending::released:
       note(EventKind::task_released);
       // Only a task that may still be tried waits again.
-      if (found->action == Action::perform && found->hand_out->asked_to_stop)
-        settle(found->ref, t, t.action.last_error);
+      if (found.action == Action::perform && found.hand_out->asked_to_stop)
+        settle(found.ref, t, t.action.last);
       else
-        found->side->ready_at = now + result.delay;
+        found.side->ready = Clock{now, result.delay};
       break;
     default:
       note(EventKind::task_failed);
-      after_failure(*found, result.code, result.retryable, now);
+      after_failure(found, Failure{found.ref, true, result.code, result.message, result.details}, result.retryable,
+                    now);
   }
   judge(now);
-  return std::nullopt;
+}
+
+// Section 4, leftover keep: they run to their end, successes kept. Any other success after the join is late.
+void Transaction::count_late(TaskRef ref, Task& t) {
+  t.counted = steps_[ref.step].outcome == StepOutcome::met && rules(ref.step).leftover == Leftover::keep;
 }
 
 bool Transaction::report_late(Sequence lease, bool success, Time now) {
@@ -114,11 +132,28 @@ bool Transaction::report_late(Sequence lease, bool success, Time now) {
   const auto found = find(lease);
   if (!found || found->hand_out->ending != Ending::timed_out) return false;
   note(EventKind::late_result);
-  const Task& t = *found->task;
-  if (success && found->action == Action::perform && t.undone && t.undo_found != true) {
-    raise(found->ref, false);
-  }
+  if (success && found->action == Action::perform) happened_after_all(found->ref, *found->task);
   return true;
+}
+
+// It changes no outcome, but its undo may have come too early: unless that undo found what it undid.
+void Transaction::happened_after_all(TaskRef ref, const Task& t) {
+  if (t.is_undone() && t.undo_found != true) raise(IncidentKind::effect_after_undo, ref);
+}
+
+std::optional<ErrorCode> Transaction::report_external(TaskRef ref, const Said& result, Time now) {
+  if (ref.step >= steps_.size() || ref.task >= rules(ref.step).tasks.size()) return ErrorCode::task_not_found;
+  if (!rules(ref.step).tasks[ref.task].external) return ErrorCode::illegal_event;
+  if (!exists(ref)) return ErrorCode::task_not_found;
+  Task& t = at(ref);
+  if (t.action.outside()) {
+    take_result({ref, &t, &t.action, &t.action.hand_outs.back(), Action::perform}, result, now);
+    return std::nullopt;
+  }
+  if (!t.settled && !t.held) return ErrorCode::illegal_event;  // its turn has not come
+  note(EventKind::late_result);
+  if (result.ending == Ending::done) happened_after_all(ref, t);
+  return std::nullopt;
 }
 
 void Transaction::beat(Sequence lease, Time now) {
@@ -133,235 +168,106 @@ bool Transaction::keep_detail(Sequence lease) {
   return true;
 }
 
-std::optional<ErrorCode> Transaction::cancel(Time now) {
-  if (phase != Phase::running || decided) return ErrorCode::closed;
-  if (definition_->form == Form::table) {
-    note(EventKind::transaction_terminated);
-    phase = Phase::terminated;
-    return std::nullopt;
-  }
-  begin_compensation(now);
-  judge(now);
-  return std::nullopt;
+// ---- what can be seen
+
+bool Transaction::exists(TaskRef ref) const {
+  return ref.step < steps_.size() && ref.task < rules(ref.step).tasks.size() &&
+         ref.instance * rules(ref.step).tasks.size() + ref.task < steps_[ref.step].tasks.size();
 }
 
-std::optional<ErrorCode> Transaction::terminate() {
-  if (ended()) return ErrorCode::closed;
-  note(EventKind::transaction_terminated);
-  phase = Phase::terminated;
+const Task& Transaction::task(TaskRef ref) const {
+  return steps_[ref.step].tasks[ref.instance * rules(ref.step).tasks.size() + ref.task];
+}
+
+Task& Transaction::at(TaskRef ref) {
+  return steps_[ref.step].tasks[ref.instance * rules(ref.step).tasks.size() + ref.task];
+}
+
+TaskRef Transaction::ref_of(std::size_t index, std::size_t position) const {
+  const std::size_t width = std::max<std::size_t>(rules(index).tasks.size(), 1);
+  return {static_cast<std::uint16_t>(index), static_cast<std::uint16_t>(position % width),
+          static_cast<std::uint32_t>(position / width)};
+}
+
+std::optional<Transaction::Found> Transaction::find(Sequence lease) {
+  if (lease.value == 0) return std::nullopt;
   for (std::size_t s = 0; s < steps_.size(); ++s)
-    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
-      Task& t = steps_[s][i];
-      for (Side* side : {&t.action, &t.undo}) {
-        if (side->open()) side->hand_outs.back().ending = Ending::timed_out;
-        side->ready_at.reset();
-      }
-      if (t.entered && !t.settled)
-        settle({static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0}, t, t.action.last_error);
+    for (std::size_t p = 0; p < steps_[s].tasks.size(); ++p) {
+      Task& t = steps_[s].tasks[p];
+      for (HandOut& h : t.action.hand_outs)
+        if (h.lease == lease) return Found{ref_of(s, p), &t, &t.action, &h, Action::perform};
+      for (HandOut& h : t.undo.hand_outs)
+        if (h.lease == lease) return Found{ref_of(s, p), &t, &t.undo, &h, Action::undo};
+      for (HandOut& h : t.earlier)
+        if (h.lease == lease) return Found{ref_of(s, p), &t, &t.action, &h, Action::perform};
+      for (HandOut& h : t.earlier_undos)
+        if (h.lease == lease) return Found{ref_of(s, p), &t, &t.undo, &h, Action::undo};
     }
   return std::nullopt;
 }
 
-// Section 7. An undo that failed is retried, was done by hand or is given up; anything else, and anything after the
-// end, can only be accepted.
-std::optional<ErrorCode> Transaction::resolve_incident(std::size_t number, IncidentResolution resolution, Time now) {
-  if (number == 0 || number > incidents.size()) return ErrorCode::incident_not_found;
-  Incident& incident = incidents[number - 1];
-  if (!incident.open) return ErrorCode::closed;
-  const bool undo_waits = incident.undo_failed && !ended();
-  if (undo_waits == (resolution == IncidentResolution::accept)) return ErrorCode::illegal_event;
-  note(EventKind::incident_resolved);
-  incident.open = false;
-  if (!incident.undo_failed) return std::nullopt;
-  Task& t = steps_[incident.task.step][incident.task.task];
-  t.undo_stuck = false;
-  if (resolution == IncidentResolution::retry) t.undo.ready_at = now;
-  t.undone = resolution == IncidentResolution::force_done;
-  t.given_up = resolution == IncidentResolution::give_up || resolution == IncidentResolution::accept;
-  if (!ended()) judge(now);
-  return std::nullopt;
+// Of a step with at_once, the tasks that have been ready longest, as many as may be handed out beside those that are.
+std::vector<Transaction::Waiting> Transaction::ready() const {
+  std::vector<Waiting> list;
+  if (ended() || phase == Phase::none || paused()) return list;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    std::vector<Waiting> actions;
+    std::size_t leased = 0;
+    for (std::size_t p = 0; p < steps_[i].tasks.size(); ++p) {
+      const Task& t = steps_[i].tasks[p];
+      leased += t.action.open();
+      if (t.action.ready) actions.emplace_back(ref_of(i, p), Action::perform, due(*t.action.ready));
+      if (t.undo.ready) list.emplace_back(ref_of(i, p), Action::undo, due(*t.undo.ready));
+    }
+    if (rules(i).at_once > 0) {
+      std::stable_sort(actions.begin(), actions.end(),
+                       [](const Waiting& a, const Waiting& b) { return std::get<Time>(a) < std::get<Time>(b); });
+      const std::size_t free = rules(i).at_once > leased ? rules(i).at_once - leased : 0;
+      actions.resize(std::min(actions.size(), free));
+    }
+    list.insert(list.end(), actions.begin(), actions.end());
+  }
+  std::sort(list.begin(), list.end(), [](const Waiting& a, const Waiting& b) {
+    const auto place = [](const Waiting& w) {
+      const TaskRef& ref = std::get<TaskRef>(w);
+      return std::tuple(ref.step, ref.instance, ref.task, std::get<Action>(w));
+    };
+    return place(a) < place(b);
+  });
+  return list;
+}
+
+// What the terminal event names. A completed transaction names what its joins left over and would undo, and what is
+// left of steps that failed and were led past.
+std::vector<TaskRef> Transaction::not_undone() const {
+  std::vector<TaskRef> list;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const StepState& s = steps_[i];
+    for (std::size_t p = 0; p < s.tasks.size(); ++p) {
+      const Task& t = s.tasks[p];
+      if (!t.may_have_happened() || t.is_undone()) continue;
+      const bool stays = s.outcome == StepOutcome::met && (t.counted || s.rules->late_success == LateSuccess::ignore);
+      if (phase != Phase::completed || !stays) list.push_back(ref_of(i, p));
+    }
+  }
+  return list;
+}
+
+bool Transaction::pivot_passed() const {
+  return std::any_of(steps_.begin(), steps_.end(),
+                     [](const StepState& s) { return s.rules->pivot && s.outcome == StepOutcome::met; });
+}
+
+bool Transaction::pivot_in_flight() const {
+  if (phase != Phase::running || steps_.empty()) return false;
+  const StepState& s = current();
+  return s.rules->pivot && s.outcome == StepOutcome::open &&
+         std::any_of(s.tasks.begin(), s.tasks.end(),
+                     [](const Task& t) { return !t.action.hand_outs.empty() || !t.earlier.empty(); });
 }
 
 bool Transaction::waits_for_a_person() const {
   return std::any_of(incidents.begin(), incidents.end(), [](const Incident& i) { return i.open; });
-}
-
-std::optional<ErrorCode> Transaction::append(std::optional<Sequence> expected, const std::vector<std::string>& names,
-                                             Time now) {
-  static_cast<void>(now);
-  if (definition_->form != Form::table) return ErrorCode::reserved_kind;
-  if (expected && expected->value != log.size()) return ErrorCode::wrong_sequence;
-  for (const std::string& name : names)
-    if (name.starts_with("dta.") || name.starts_with("$")) return ErrorCode::reserved_kind;
-  if (ended() && !names.empty()) return ErrorCode::closed;
-  // All or nothing: walk the table first.
-  std::string state = table_state;
-  std::vector<const Transition*> walk;
-  for (const std::string& name : names) {
-    walk.push_back(leaving(state, name));
-    if (walk.back() == nullptr) return ErrorCode::illegal_event;
-    state = definition_->states[walk.back()->to].name;
-  }
-  for (const Transition* transition : walk) take(*transition);
-  return std::nullopt;
-}
-
-// ---- timers
-
-void Transaction::tick(Time now) {
-  if (phase == Phase::none || ended()) return;
-  if (definition_->form == Form::table) {
-    expire(now);
-    return;
-  }
-  std::vector<Sequence> open;
-  for (const auto& tasks : steps_)
-    for (const Task& t : tasks)
-      for (const Side* side : {&t.action, &t.undo})
-        if (side->open()) open.push_back(side->hand_outs.back().lease);
-  std::sort(open.begin(), open.end());
-  for (const Sequence lease : open) end_lease(lease, now, true);
-  const std::size_t last = step;
-  for (std::size_t s = 0; s <= last && s < steps_.size(); ++s)
-    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
-      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
-      if (!run_out(ref, TaskLimit::total, now)) run_out(ref, TaskLimit::queue, now);
-    }
-  pass_deadline(now);
-  expire(now);
-}
-
-bool Transaction::end_lease(Sequence lease, Time now, bool beats_known) {
-  const auto found = find(lease);
-  if (!found || found->hand_out->ending != Ending::open) return false;
-  if (beats_known && lease_end(*found->task, found->action, *found->hand_out) > now) return false;
-  const Timeouts& limits =
-      found->action == Action::undo ? found->task->rules->undo->timeouts : found->task->rules->timeouts;
-  const Duration shortest = limits.heartbeat.ms > 0 ? std::min(limits.heartbeat, limits.attempt) : limits.attempt;
-  if (found->hand_out->since + shortest > now) return false;
-  note(EventKind::attempt_timed_out);
-  found->hand_out->ending = Ending::timed_out;
-  after_failure(*found, "dta.timeout", true, now);
-  judge(now);
-  return true;
-}
-
-bool Transaction::run_out(TaskRef ref, TaskLimit limit, Time now) {
-  if (phase != Phase::running) return false;
-  Task& t = steps_[ref.step][ref.task];
-  if (!t.entered || t.settled) return false;
-  const Timeouts& limits = t.rules->timeouts;
-  if (limit == TaskLimit::queue) {
-    if (limits.queue.ms == 0 || !t.action.ready_at || *t.action.ready_at + limits.queue > now) return false;
-  } else {
-    if (limits.total.ms == 0 || t.first_ready + limits.total > now) return false;
-    if (t.action.open() && t.action.hand_outs.back().asked_to_stop) return false;  // it fires once
-  }
-  note(EventKind::task_timed_out);
-  t.ran_out = true;
-  t.action.last_error = "dta.timeout";
-  if (t.action.open())
-    t.action.hand_outs.back().asked_to_stop = true;
-  else
-    settle(ref, t, "dta.timeout");
-  judge(now);
-  return true;
-}
-
-bool Transaction::pass_deadline(Time now) {
-  if (phase != Phase::running || steps_.empty() || met_[step] || rules(step).deadline.ms == 0) return false;
-  if (entered_at_ + rules(step).deadline > now) return false;
-  // Passed before the need is met: failure, also under drain. Passed while leftovers drain: decided as met.
-  if (need_met(step, Open::left_aside))
-    meet(now);
-  else
-    fail_step(TaskRef{static_cast<std::uint16_t>(step), 0, 0}, "dta.deadline", now);
-  judge(now);
-  return true;
-}
-
-bool Transaction::expire(Time now) {
-  if (phase != Phase::running || decided || expires_at_ > now) return false;
-  if (definition_->form == Form::table) {
-    if (const Transition* transition = leaving(table_state, "expired")) {
-      take(*transition);
-    } else {
-      note(EventKind::transaction_terminated);
-      phase = Phase::terminated;
-    }
-    return true;
-  }
-  begin_compensation(now);
-  judge(now);
-  return true;
-}
-
-// ---- what can be seen
-
-std::optional<Transaction::Found> Transaction::find(Sequence lease) {
-  for (std::size_t s = 0; s < steps_.size(); ++s)
-    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
-      Task& t = steps_[s][i];
-      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
-      for (HandOut& h : t.action.hand_outs)
-        if (h.lease == lease) return Found{ref, &t, &t.action, &h, Action::perform};
-      for (HandOut& h : t.undo.hand_outs)
-        if (h.lease == lease) return Found{ref, &t, &t.undo, &h, Action::undo};
-    }
-  return std::nullopt;
-}
-
-Time Transaction::lease_end(const Task& task, Action action, const HandOut& h) const {
-  const Timeouts& limits = action == Action::undo ? task.rules->undo->timeouts : task.rules->timeouts;
-  const Time by_attempt = h.since + limits.attempt;
-  return limits.heartbeat.ms == 0 ? by_attempt : std::min(by_attempt, h.last_beat + limits.heartbeat);
-}
-
-std::vector<Transaction::Waiting> Transaction::ready() const {
-  std::vector<Waiting> list;
-  if (ended() || phase == Phase::none || steps_.empty()) return list;
-  for (std::size_t s = 0; s < steps_.size(); ++s)
-    for (std::size_t i = 0; i < steps_[s].size(); ++i) {
-      const Task& t = steps_[s][i];
-      const TaskRef ref{static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0};
-      if (t.action.ready_at) list.emplace_back(ref, Action::perform, *t.action.ready_at);
-      if (t.undo.ready_at) list.emplace_back(ref, Action::undo, *t.undo.ready_at);
-    }
-  return list;
-}
-
-Time Transaction::due() const {
-  Time due = Time::never();
-  if (ended() || phase == Phase::none) return due;
-  for (const auto& tasks : steps_)
-    for (const Task& t : tasks) {
-      if (t.action.open()) due = std::min(due, lease_end(t, Action::perform, t.action.hand_outs.back()));
-      if (t.undo.open()) due = std::min(due, lease_end(t, Action::undo, t.undo.hand_outs.back()));
-    }
-  if (phase != Phase::running) return due;
-  if (!decided) due = std::min(due, expires_at_);
-  if (steps_.empty()) return due;
-  if (rules(step).deadline.ms > 0 && !met_[step]) due = std::min(due, entered_at_ + rules(step).deadline);
-  for (const auto& tasks : steps_)
-    for (const Task& t : tasks) {
-      const Timeouts& limits = t.rules->timeouts;
-      if (limits.queue.ms > 0 && t.action.ready_at) due = std::min(due, *t.action.ready_at + limits.queue);
-      const bool stopping = t.action.open() && t.action.hand_outs.back().asked_to_stop;
-      if (limits.total.ms > 0 && t.entered && !t.settled && !stopping)
-        due = std::min(due, t.first_ready + limits.total);
-    }
-  return due;
-}
-
-// What the terminal event names. A completed transaction names only what its joins left over and would undo.
-std::vector<TaskRef> Transaction::not_undone() const {
-  std::vector<TaskRef> list;
-  for (std::size_t s = 0; s < steps_.size(); ++s)
-    for (std::size_t i = 0; i < steps_[s].size(); ++i)
-      if (steps_[s][i].may_have_happened() && !steps_[s][i].undone &&
-          (phase != Phase::completed || (!steps_[s][i].counted && rules(s).late_success == LateSuccess::compensate)))
-        list.push_back({static_cast<std::uint16_t>(s), static_cast<std::uint16_t>(i), 0});
-  return list;
 }
 
 }  // namespace dta::model

@@ -1,6 +1,7 @@
 // A log replayed through the model: every event must be what the model does when it is given the cause of it (a result,
 // a timer that is due, a hand-out of something ready), and every consequence must stand in the same record as its
-// cause. So a log that replays was decided by the rules, whoever decided it. Pure.
+// cause; what was chosen from data the model chooses again, from the payloads. So a log that replays was decided by the
+// rules, whoever decided it. Pure.
 #pragma once
 
 #include <functional>
@@ -31,6 +32,9 @@ class Replay {
  private:
   // Gives the model the cause that the event tells of; a sentence when the model will not have it.
   std::optional<std::string> cause(const schema::RecordedEvent& event);
+
+  // What was decided from payloads, told otherwise than the model decides it.
+  std::optional<std::string> difference(const schema::RecordedEvent& event) const;
 
   const schema::DefinitionPtr definition_;
   const PayloadOf payload_;
