@@ -7,6 +7,7 @@
 #include "engine/clocks.h"
 #include "engine/decider.h"
 #include "engine/evolve.h"
+#include "engine/reach.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -17,6 +18,7 @@ void Decider::emit(Event event) {
   if (out.events.empty()) first = s.sequence.next();
   const RecordedEvent recorded{s.sequence.next(), now, std::move(event)};
   evolve(m, s, recorded);
+  stirred.add(confined_to(recorded.event));
   out.events.push_back(std::move(recorded.event));
 }
 

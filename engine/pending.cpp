@@ -2,6 +2,7 @@
 #include "engine/pending.h"
 
 #include <algorithm>
+#include <span>
 
 #include "engine/clocks.h"
 
@@ -11,11 +12,16 @@ using namespace schema;
 
 namespace {
 
+// How many of a kind describe() lists. A step of ten thousand would say as much again at each of its events.
+constexpr std::size_t kShownMax = 100;
+
 // The steps in which something may be open: the current one, and those before it that may leave something behind, or in
 // which an undo was ordered again.
 template <class Visit>
 void for_each_live_step(const Machine& m, const State& s, Visit&& visit) {
-  const bool all = std::any_of(s.tasks.begin(), s.tasks.end(), [](const TaskState& t) { return t.undo_again; });
+  // Only where there was an incident a person has ordered anything.
+  const bool all = !s.incidents.empty() &&
+                   std::any_of(s.tasks.begin(), s.tasks.end(), [](const TaskState& t) { return t.undo_again; });
   for (std::size_t index = 0; index < m.definition().steps.size(); ++index)
     if (index == s.step || (index < s.step && m.leaves(index)) || all) visit(StepView(m, s, index));
 }
@@ -118,12 +124,20 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
 
 std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p, const Settings* settings) {
   std::vector<std::string> lines;
-  for (const Ready& ready : p.ready)
+  const std::size_t shown = std::min(p.ready.size(), kShownMax);
+  for (const Ready& ready : std::span(p.ready).first(shown))
     lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + name_of(m, ready.task) +
                     " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " +
                     format_time(ready.at));
-  for_each_timer(m, s, {}, Clocks(m, s, settings),
-                 [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
+  if (shown < p.ready.size())
+    lines.push_back("and " + std::to_string(p.ready.size() - shown) + " more that may be handed out");
+  const std::size_t before = lines.size();
+  std::size_t timers = 0;
+  for_each_timer(m, s, {}, Clocks(m, s, settings), [&](Time at, auto&& what) {
+    if (++timers <= kShownMax) lines.push_back(what() + " at " + format_time(at));
+  });
+  if (lines.size() - before < timers)
+    lines.push_back("and " + std::to_string(timers - (lines.size() - before)) + " more timers");
   return lines;
 }
 
