@@ -34,8 +34,7 @@ std::string name_of(const Machine& m, const TaskRef& ref) {
 
 // Calls visit(time, what) for every timer that runs.
 template <class Visit>
-void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, const Clocks& clocks,
-                    Visit&& visit) {
+void for_each_timer(const Machine& m, const State& s, const Beats& beats, const Clocks& clocks, Visit&& visit) {
   if (s.ended() || s.phase == Phase::none) return;
   const auto timer = [&](Time at, auto&& what) {
     if (at != Time::never()) visit(at, what);
@@ -97,7 +96,7 @@ std::vector<ChildWish> children(const Machine& m, const State& s) {
 
 }  // namespace
 
-Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats, const Settings* settings) {
+Pending pending(const Machine& m, const State& s, const Beats& beats, const Settings* settings) {
   Pending result;
   if (s.ended() || s.phase == Phase::none) return result;
   const Clocks clocks(m, s, settings);
@@ -105,15 +104,28 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
   if (s.form != Form::steps || m.definition().steps.empty()) return result;
   if (m.has_children()) result.children = children(m, s);
   if (s.paused) return result;  // of definitions and queues the partition takes care
+  // What is settled and not to be undone is passed by, unless a person may have ordered an undo again.
+  const bool ordered_again = !s.incidents.empty();
   for_each_live_step(m, s, [&](const StepView& step) {
+    const auto open = [&](std::size_t slot, std::size_t n) {
+      const std::uint64_t closed = step.bits(TaskBit::settled, slot, n) &
+                                   (~step.bits(TaskBit::undo_due, slot, n) | step.bits(TaskBit::undone, slot, n));
+      const std::uint64_t all = n == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
+      return ordered_again ? all : all & ~closed;
+    };
+    const bool bound = step.rules().at_once > 0;
     std::vector<Ready> tasks, undos;
-    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    step.find(open, [&](std::size_t slot) {
       const TaskState& t = step.task(slot);
       const TaskRef ref = step.ref(slot);
-      if (t.status == TaskStatus::ready) tasks.push_back(Ready{ref, Action::perform, clocks.ready(ref, t)});
-      if (t.undo_status == UndoStatus::ready) undos.push_back(Ready{ref, Action::undo, clocks.undo_ready(ref, t)});
-    }
-    if (step.rules().at_once > 0) tasks = bounded(std::move(tasks), s, step);
+      if (t.status == TaskStatus::ready)
+        (bound ? tasks : result.ready).push_back(Ready{ref, Action::perform, clocks.ready(ref, t)});
+      if (t.undo_status == UndoStatus::ready)
+        (bound ? undos : result.ready).push_back(Ready{ref, Action::undo, clocks.undo_ready(ref, t)});
+      return false;
+    });
+    if (!bound) return;
+    tasks = bounded(std::move(tasks), s, step);
     tasks.insert(tasks.end(), undos.begin(), undos.end());
     const auto earlier = [&](const Ready& a, const Ready& b) { return step.slot(a.task) < step.slot(b.task); };
     if (!std::is_sorted(tasks.begin(), tasks.end(), earlier)) std::stable_sort(tasks.begin(), tasks.end(), earlier);

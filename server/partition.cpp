@@ -126,7 +126,7 @@ void Partition::adopt(Recovered recovered, Time opened_at) {
     Entry& entry = insert(std::move(owned));
     for (const engine::Lease& lease : entry.state.leases) {
       // An outage of the server is not the worker's: its lease counts as heartbeaten now.
-      if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, opened_at});
+      if (lease.heartbeat_timeout.ms > 0) engine::keep_beat(entry.beats, {lease.sequence, opened_at});
       if (!lease.poll_id.empty()) leases_by_poll_[lease.poll_id].emplace(entry.number, lease.sequence);
       ++open_leases_;
       ++use_[engine::queue_of(*entry.machine, lease.task, lease.action)].leased;
@@ -331,7 +331,9 @@ void Partition::place_in_directory(Entry& entry) {
 // handed out, and what was withdrawn does not wait to be passed over.
 void Partition::refresh_work(Entry& entry, std::vector<engine::Ready> ready, Time now) {
   const auto before = [](const engine::Ready& a, const engine::Ready& b) {
-    return std::tie(a.task, a.action, a.at) < std::tie(b.task, b.action, b.at);
+    // As pending() lists them: a step's tasks by instance.
+    return std::tie(a.task.step, a.task.instance, a.task.task, a.action, a.at) <
+           std::tie(b.task.step, b.task.instance, b.task.task, b.action, b.at);
   };
   const auto queue_of = [&](const engine::Ready& one) -> const std::string& {
     return engine::queue_of(*entry.machine, one.task, one.action);

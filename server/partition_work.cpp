@@ -237,7 +237,8 @@ void Partition::answer_poll(PollId id) {
 void Partition::forget_lease(Entry& entry, const engine::Lease& lease) {
   --open_leases_;
   count_ended_lease(engine::queue_of(*entry.machine, lease.task, lease.action));
-  std::erase_if(entry.beats, [&](const engine::Beat& beat) { return beat.lease == lease.sequence; });
+  if (const engine::Beat* beat = engine::find_beat(entry.beats, lease.sequence))
+    entry.beats.erase(entry.beats.begin() + (beat - entry.beats.data()));
   entry.last_details.erase(lease.sequence);
   const auto it = leases_by_poll_.find(lease.poll_id);
   if (it == leases_by_poll_.end()) return;
