@@ -113,7 +113,8 @@ std::string reason_of(const Step& step, const Route& route, const std::string& c
 
 void fail_step(Decider& d, const Failure& failure) {
   const std::size_t index = failure.task.step;
-  const bool in_flight = pivot_in_flight(d.m, d.s);
+  const bool pivoted = d.s.bits.test(d.m.bit(TransactionBit::pivoted));
+  const bool in_flight = pivot_in_flight(d.m, d.s) && !pivoted;  // past an earlier one nothing goes back
   const bool cancelled = d.s.cancel.has_value(), expired = in_flight && d.s.expires_at <= d.now;
   Route route{GoKind::compensate, 0, kNoChoice};
   if (!cancelled && !expired) {
@@ -121,7 +122,7 @@ void fail_step(Decider& d, const Failure& failure) {
     context.suppose_failed(&failure);
     route = choose(context, d.m.step(index).on_failure, GoKind::compensate);
   }
-  if (route.kind == GoKind::compensate && d.s.bits.test(d.m.bit(TransactionBit::pivoted))) return hold_step(d, failure);
+  if (route.kind == GoKind::compensate && pivoted) return hold_step(d, failure);
   const std::optional<Asked> asked = d.s.cancel;
   d.emit(StepFailed{short_of(index), failure.has_task, failure.has_task ? failure.task : TaskRef{short_of(index), 0, 0},
                     failure.code, failure.message, route});
