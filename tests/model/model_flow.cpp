@@ -45,7 +45,6 @@ void Transaction::enter(std::size_t index, Time now) {
   auto failure = make_instances(s);
   if (!failure) failure = open_tasks(s);
   if (!failure) failure = open_waits(s, now);
-  take_kept_signals(s);
   if (failure) {
     s.unresolved = true;
     for (Task& t : s.tasks) {
@@ -54,6 +53,7 @@ void Transaction::enter(std::size_t index, Time now) {
     }
     return fail_step(*failure, now);
   }
+  take_kept_signals(s);
   for (Task& t : s.tasks)
     if (!t.blocked && !t.settled) make_ready(t, now);
   if (s.waits_for_time && due(s.since, s.wait) <= now) {
@@ -186,7 +186,7 @@ bool Transaction::unblock(Time now) {
       t.blocked = false;
       t.skipped = t.settled = true;
       // At entry this fails the step at once; beside tasks that are under way siblings say what happens to them.
-      if (s.outcome == StepOutcome::open && !s.failure && need_unreachable(i))
+      if (s.outcome == StepOutcome::open && !s.failure && hopeless(i))
         s.failure = Failure{ref_of(i, 0), false, "dta.need_unreachable", "", ""};
       return true;
     }
@@ -218,7 +218,7 @@ std::optional<ErrorCode> Transaction::signal(const std::string& name, const std:
   note(EventKind::signal_received);
   StepState& s = current();
   const auto awaited = std::find(s.awaited.begin(), s.awaited.end(), name);
-  if (s.outcome == StepOutcome::open && awaited != s.awaited.end()) {
+  if (s.outcome == StepOutcome::open && !s.unresolved && awaited != s.awaited.end()) {
     consumed_[name] = std::move(payload);
     s.awaited.erase(awaited);
   } else {

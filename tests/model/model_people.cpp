@@ -54,6 +54,7 @@ std::optional<ErrorCode> Transaction::resolve_incident(std::size_t number, Incid
   note(EventKind::incident_resolved);
   incident.open = false;
   if (ended()) {
+    if (incident.kind == IncidentKind::step_failed) steps_[incident.task.step].held = false;
     if (incident.kind != IncidentKind::undo_failed) return std::nullopt;
     at(incident.task).undo_stuck = false;
     at(incident.task).given_up = true;
@@ -161,12 +162,11 @@ void Transaction::resolve_step(IncidentResolution resolution, Time now) {
     if (t.forced) t.forgiven = t.earlier.size();
     t.action = Side{};
     t.forced.reset();
-    t.first_ready.reset();
     t.settled = t.ran_out = false;
-    t.blocked = true;
+    t.blocked = !t.first_ready;  // it has not had its turn yet
+    t.first_ready.reset();
+    if (!t.blocked) make_ready(t, now);
   }
-  for (std::size_t p = 0; p < s.tasks.size(); ++p)
-    if (s.tasks[p].blocked && comes_first(s, p)) make_ready(s.tasks[p], now);
 }
 
 }  // namespace dta::model
