@@ -218,7 +218,7 @@ std::optional<ErrorCode> Transaction::signal(const std::string& name, const std:
   note(EventKind::signal_received);
   StepState& s = current();
   const auto awaited = std::find(s.awaited.begin(), s.awaited.end(), name);
-  if (s.outcome == StepOutcome::open && !s.unresolved && awaited != s.awaited.end()) {
+  if (s.outcome == StepOutcome::open && awaited != s.awaited.end()) {
     consumed_[name] = std::move(payload);
     s.awaited.erase(awaited);
   } else {
