@@ -45,6 +45,7 @@ void Transaction::enter(std::size_t index, Time now) {
   auto failure = make_instances(s);
   if (!failure) failure = open_tasks(s);
   if (!failure) failure = open_waits(s, now);
+  take_kept_signals(s);
   if (failure) {
     s.unresolved = true;
     for (Task& t : s.tasks) {
@@ -53,7 +54,6 @@ void Transaction::enter(std::size_t index, Time now) {
     }
     return fail_step(*failure, now);
   }
-  take_kept_signals(s);
   for (Task& t : s.tasks)
     if (!t.blocked && !t.settled) make_ready(t, now);
   if (s.waits_for_time && due(s.since, s.wait) <= now) {
