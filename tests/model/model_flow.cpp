@@ -45,6 +45,7 @@ void Transaction::enter(std::size_t index, Time now) {
   auto failure = make_instances(s);
   if (!failure) failure = open_tasks(s);
   if (!failure) failure = open_waits(s, now);
+  take_kept_signals(s);
   if (failure) {
     s.unresolved = true;
     for (Task& t : s.tasks) {
@@ -53,7 +54,6 @@ void Transaction::enter(std::size_t index, Time now) {
     }
     return fail_step(*failure, now);
   }
-  take_kept_signals(s);
   for (Task& t : s.tasks)
     if (!t.blocked && !t.settled) make_ready(t, now);
   if (s.waits_for_time && due(s.since, s.wait) <= now) {
@@ -218,7 +218,7 @@ std::optional<ErrorCode> Transaction::signal(const std::string& name, const std:
   note(EventKind::signal_received);
   StepState& s = current();
   const auto awaited = std::find(s.awaited.begin(), s.awaited.end(), name);
-  if (s.outcome == StepOutcome::open && !s.unresolved && awaited != s.awaited.end()) {
+  if (s.outcome == StepOutcome::open && awaited != s.awaited.end()) {
     consumed_[name] = std::move(payload);
     s.awaited.erase(awaited);
   } else {

@@ -135,7 +135,12 @@ void Transaction::order_undo_again(Task& t, Time now) {
 void Transaction::resolve_pivot(TaskRef ref, IncidentResolution resolution, Time now, const std::string& reason) {
   Task& t = at(ref);
   t.held = false;
-  if (resolution == IncidentResolution::retry) return make_ready(t, now);
+  if (resolution == IncidentResolution::retry) {
+    // A total that has run out bounds what the task tried by itself, not what a person orders.
+    t.first_ready.reset();
+    t.ran_out = false;
+    return make_ready(t, now);
+  }
   const bool done = resolution == IncidentResolution::force_done;
   t.forced = done ? Outcome::done : Outcome::failed;
   Failure why = t.action.last;
@@ -163,7 +168,7 @@ void Transaction::resolve_step(IncidentResolution resolution, Time now) {
     t.action = Side{};
     t.forced.reset();
     t.settled = t.ran_out = false;
-    t.blocked = !t.first_ready;  // it has not had its turn yet
+    t.blocked = !t.rules->after.empty();  // judged anew, its turn may come at once
     t.first_ready.reset();
     if (!t.blocked) make_ready(t, now);
   }
