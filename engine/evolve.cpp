@@ -94,6 +94,7 @@ class Apply : private Settler {
   void operator()(const StepMet& e) {
     s_.route = e.route;
     s_.cancel.reset();
+    s_.failure = {};  // a person has said that it does not count
     const StepView step(m_, s_, e.step);
     for (std::size_t slot = 0; slot < step.size(); ++slot)
       if (step.has(TaskBit::done, slot)) set(TaskBit::counted, step.ref(slot));

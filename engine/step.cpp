@@ -38,7 +38,9 @@ PayloadRef resolve_output(Decider& d) {
   if (output == nullptr) return {};
   // A pointer that finds nothing gives null: the last join was met, so there is no step left that could fail for it.
   Context context(d);
-  if (d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);  // as its `when` saw it
+  // What a failure's own `end` gives sees what its `when` saw.
+  const bool own = !definition.output || output != &*definition.output;
+  if (own && d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);
   const auto resolved = resolve(*output, context);
   return d.attach(resolved ? *resolved : std::string("null"));
 }
