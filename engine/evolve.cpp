@@ -280,7 +280,8 @@ class Apply : private Settler {
  private:
   static StepClocks clocks_of(const Step& step, const StepEntered& e) {
     const auto length = [](const std::optional<Duration>& resolved, const Length& given) {
-      return resolved ? *resolved : given.fixed.ms > 0 ? given.fixed : kNone;
+      const Duration found = resolved.value_or(given.fixed);
+      return found.ms > 0 ? found : kNone;  // 0 says that there is none, as in a definition
     };
     StepClocks clocks;
     clocks.deadline = length(e.deadline, step.deadline);
@@ -398,8 +399,8 @@ class Apply : private Settler {
       const TaskRef ref = step.ref(slot);
       if (!step.has(TaskBit::settled, slot) || step.has(TaskBit::done, slot) || step.has(TaskBit::skipped, slot))
         continue;
-      // The outcome counts all attempts: that one was handed out, or ended unknown, stays, unless a person has said that
-      // nothing was done.
+      // The outcome counts all attempts: that one was handed out, or ended unknown, stays, unless a person has said
+      // that nothing was done.
       if (step.has(TaskBit::failed, slot)) s_.bits.reset(step.block().bit(TaskBit::maybe, slot));
       for (const TaskBit b : {TaskBit::failed, TaskBit::unknown, TaskBit::withdrawn, TaskBit::settled})
         s_.bits.reset(step.block().bit(b, slot));
