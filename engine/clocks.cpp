@@ -35,9 +35,8 @@ Time due_at(Time start, Duration length, const std::vector<const schema::Pauses*
 bool pivot_in_flight(const Machine& m, const State& s) {
   if (s.phase != Phase::running || m.definition().steps.empty()) return false;
   const StepView step(m, s, s.step);
-  // Past an earlier pivot there is nothing to wait for.
-  return step.rules().pivot && !s.bits.test(m.bit(TransactionBit::pivoted)) && step.is(StepBit::entered) &&
-         !step.is(StepBit::met) && !step.is(StepBit::failed) && step.count(TaskBit::requested) > 0;
+  return step.rules().pivot && step.is(StepBit::entered) && !step.is(StepBit::met) && !step.is(StepBit::failed) &&
+         step.count(TaskBit::requested) > 0;
 }
 
 Clocks::Clocks(const Machine& machine, const State& state, const Settings* settings)

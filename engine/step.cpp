@@ -7,6 +7,7 @@
 #include "engine/context.h"
 #include "engine/decider.h"
 #include "engine/join.h"
+#include "engine/settle.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -38,7 +39,9 @@ PayloadRef resolve_output(Decider& d) {
   if (output == nullptr) return {};
   // A pointer that finds nothing gives null: the last join was met, so there is no step left that could fail for it.
   Context context(d);
-  if (d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);  // as its `when` saw it
+  // What a failure's own `end` gives sees what its `when` saw.
+  const bool own = !definition.output || output != &*definition.output;
+  if (own && d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);
   const auto resolved = resolve(*output, context);
   return d.attach(resolved ? *resolved : std::string("null"));
 }
@@ -115,7 +118,8 @@ std::string reason_of(const Step& step, const Route& route, const std::string& c
 
 void fail_step(Decider& d, const Failure& failure) {
   const std::size_t index = failure.task.step;
-  const bool in_flight = pivot_in_flight(d.m, d.s);
+  const bool pivoted = d.s.bits.test(d.m.bit(TransactionBit::pivoted));
+  const bool in_flight = pivot_in_flight(d.m, d.s) && !pivoted;  // past an earlier one nothing goes back
   const bool cancelled = d.s.cancel.has_value(), expired = in_flight && d.s.expires_at <= d.now;
   Route route{GoKind::compensate, 0, kNoChoice};
   if (!cancelled && !expired) {
@@ -123,7 +127,7 @@ void fail_step(Decider& d, const Failure& failure) {
     context.suppose_failed(&failure);
     route = choose(context, d.m.step(index).on_failure, GoKind::compensate);
   }
-  if (route.kind == GoKind::compensate && d.s.bits.test(d.m.bit(TransactionBit::pivoted))) return hold_step(d, failure);
+  if (route.kind == GoKind::compensate && pivoted) return hold_step(d, failure);
   const std::optional<Asked> asked = d.s.cancel;
   d.emit(StepFailed{short_of(index), failure.has_task, failure.has_task ? failure.task : TaskRef{short_of(index), 0, 0},
                     failure.code, failure.message, route});
@@ -294,14 +298,16 @@ void fire_step_timers(Decider& d) {
   const auto here = [&] { return d.s.phase == Phase::running && d.s.step == index; };
   const auto clocks = [&] { return Clocks(d.m, d.s, d.inputs.settings); };
   const TaskRef place{short_of(index), 0, 0};
-  if (clocks().join_deadline() <= d.now) {
+  const auto pass_deadline = [&] {
+    if (!here() || clocks().join_deadline() > d.now) return;
     if (enough(StepView(d.m, d.s, index)))  // only its leftovers were drained: decided as met
       meet_step(d, index);
     else
       fail_step(d,
                 Failure{true, false, place, "dta.deadline", "the step's deadline passed before its join was met", {}});
     judge(d);
-  }
+  };
+  pass_deadline();
   if (here() && clocks().wait() <= d.now) {
     d.emit(WaitEnded{short_of(index), WaitEnd::time});
     judge(d);
@@ -313,6 +319,7 @@ void fire_step_timers(Decider& d) {
       fail_step(d, Failure{true, false, place, "dta.deadline", "what the step waits for did not come in time", {}});
     judge(d);
   }
+  pass_deadline();  // over leftovers that are drained it has a say only once the wait is over
   if (clocks().expiry() > d.now) return;
   if (d.s.bits.test(d.m.bit(TransactionBit::pivoted))) {
     const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "simulation/rules.h"
 #include "simulation/world.h"
 
 namespace dta::simulation {
@@ -163,6 +164,7 @@ void World::check_transaction(const std::string& id) {
     judge = make_judge_(plan_.definitions[definition_index(id)], [this, id](Sequence sequence, std::uint32_t index) {
       return host_.payload(id, sequence, index);
     });
+  if (const auto wrong = broken_rule(events, definition)) return fail(id, id + ", " + *wrong);
   if (judge != nullptr)
     if (const auto wrong = judge->run(events)) return fail(id, id + ", " + *wrong);
   check_effects(id, events, judge.get());

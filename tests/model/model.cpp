@@ -210,6 +210,10 @@ std::optional<Transaction::Found> Transaction::find(Sequence lease) {
 std::vector<Transaction::Waiting> Transaction::ready() const {
   std::vector<Waiting> list;
   if (ended() || phase == Phase::none || paused()) return list;
+  const auto place = [](const Waiting& w) {
+    const TaskRef& ref = std::get<TaskRef>(w);
+    return std::tuple(ref.step, ref.instance, ref.task, std::get<Action>(w));
+  };
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     std::vector<Waiting> actions;
     std::size_t leased = 0;
@@ -220,20 +224,15 @@ std::vector<Transaction::Waiting> Transaction::ready() const {
       if (t.undo.ready) list.emplace_back(ref_of(i, p), Action::undo, due(*t.undo.ready));
     }
     if (rules(i).at_once > 0) {
-      std::stable_sort(actions.begin(), actions.end(),
-                       [](const Waiting& a, const Waiting& b) { return std::get<Time>(a) < std::get<Time>(b); });
+      std::sort(actions.begin(), actions.end(), [&](const Waiting& a, const Waiting& b) {
+        return std::pair(std::get<Time>(a), place(a)) < std::pair(std::get<Time>(b), place(b));
+      });
       const std::size_t free = rules(i).at_once > leased ? rules(i).at_once - leased : 0;
       actions.resize(std::min(actions.size(), free));
     }
     list.insert(list.end(), actions.begin(), actions.end());
   }
-  std::sort(list.begin(), list.end(), [](const Waiting& a, const Waiting& b) {
-    const auto place = [](const Waiting& w) {
-      const TaskRef& ref = std::get<TaskRef>(w);
-      return std::tuple(ref.step, ref.instance, ref.task, std::get<Action>(w));
-    };
-    return place(a) < place(b);
-  });
+  std::sort(list.begin(), list.end(), [&](const Waiting& a, const Waiting& b) { return place(a) < place(b); });
   return list;
 }
 

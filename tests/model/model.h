@@ -209,8 +209,8 @@ class Transaction {
   struct Found {
     TaskRef ref;
     Task* task;
-    Side* side;  // null: of an earlier epoch
-    HandOut* hand_out;
+    Side* side;
+    HandOut* hand_out;  // may be of an earlier epoch
     Action action;
   };
   // What templates and conditions see. A step sees its own tasks in its `next` and `on_failure`.

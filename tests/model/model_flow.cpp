@@ -186,7 +186,7 @@ bool Transaction::unblock(Time now) {
       t.blocked = false;
       t.skipped = t.settled = true;
       // At entry this fails the step at once; beside tasks that are under way siblings say what happens to them.
-      if (s.outcome == StepOutcome::open && !s.failure && need_unreachable(i))
+      if (s.outcome == StepOutcome::open && !s.failure && hopeless(i))
         s.failure = Failure{ref_of(i, 0), false, "dta.need_unreachable", "", ""};
       return true;
     }

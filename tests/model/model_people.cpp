@@ -54,6 +54,7 @@ std::optional<ErrorCode> Transaction::resolve_incident(std::size_t number, Incid
   note(EventKind::incident_resolved);
   incident.open = false;
   if (ended()) {
+    if (incident.kind == IncidentKind::step_failed) steps_[incident.task.step].held = false;
     if (incident.kind != IncidentKind::undo_failed) return std::nullopt;
     at(incident.task).undo_stuck = false;
     at(incident.task).given_up = true;
@@ -134,7 +135,12 @@ void Transaction::order_undo_again(Task& t, Time now) {
 void Transaction::resolve_pivot(TaskRef ref, IncidentResolution resolution, Time now, const std::string& reason) {
   Task& t = at(ref);
   t.held = false;
-  if (resolution == IncidentResolution::retry) return make_ready(t, now);
+  if (resolution == IncidentResolution::retry) {
+    // A total that has run out bounds what the task tried by itself, not what a person orders.
+    t.first_ready.reset();
+    t.ran_out = false;
+    return make_ready(t, now);
+  }
   const bool done = resolution == IncidentResolution::force_done;
   t.forced = done ? Outcome::done : Outcome::failed;
   Failure why = t.action.last;
@@ -151,7 +157,12 @@ void Transaction::resolve_step(IncidentResolution resolution, Time now) {
   StepState& s = current();
   s.held = false;
   s.said_compensate = false;
-  if (resolution == IncidentResolution::force_done) return meet_and_go({}, now);
+  if (resolution == IncidentResolution::force_done) {
+    View view;
+    view.own = step;
+    const Route route = decide(s.rules->next, GoKind::follow, view);
+    return meet_and_go(route.kind == GoKind::compensate ? Route{} : route, now);
+  }
   ++epoch;
   s.failure.reset();
   s.since = now;
@@ -161,12 +172,11 @@ void Transaction::resolve_step(IncidentResolution resolution, Time now) {
     if (t.forced) t.forgiven = t.earlier.size();
     t.action = Side{};
     t.forced.reset();
-    t.first_ready.reset();
     t.settled = t.ran_out = false;
-    t.blocked = true;
+    t.blocked = !t.rules->after.empty();  // judged anew, its turn may come at once
+    t.first_ready.reset();
+    if (!t.blocked) make_ready(t, now);
   }
-  for (std::size_t p = 0; p < s.tasks.size(); ++p)
-    if (s.tasks[p].blocked && comes_first(s, p)) make_ready(s.tasks[p], now);
 }
 
 }  // namespace dta::model

@@ -13,7 +13,7 @@ namespace {
 
 using namespace schema;
 
-constexpr std::uint64_t kSeeds = 2000;
+constexpr std::uint64_t kSeeds = 10'000, kEnough = 2000;
 
 TEST(RandomDefinition, IsAlwaysOneThatPublishingAccepts) {
   std::size_t conditions = 0, branches = 0, orders = 0, fan_outs = 0, external = 0, waits = 0, pivots = 0,
@@ -56,7 +56,7 @@ TEST(Model, AgreesWithTheEngineAfterEveryCommand) {
     both.count(seen);
     if (HasFailure() || one != nullptr) std::cerr << both.story();
   }
-  if (one != nullptr || HasFailure()) return;
+  if (count < kEnough || HasFailure()) return;
   // The comparison is worth something only when it reaches everything.
   for (const Phase end : {Phase::completed, Phase::compensated, Phase::terminated})
     EXPECT_GT(seen.ends[static_cast<std::size_t>(end)], count / 50) << static_cast<int>(end);

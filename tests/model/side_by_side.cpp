@@ -10,6 +10,7 @@ using namespace schema;
 
 SideBySide::SideBySide(const std::string& text, std::uint64_t seed)
     : chance_(seed),
+      calm_(chance_.one_in(2)),
       live_(engine::machine_of(text)),
       model_(live_.machine->definition_ptr(),
              [this](Time earliest, Time latest) { return next_retry(earliest, latest); }) {}
@@ -152,7 +153,7 @@ std::string told(const Said& said) {
 
 Said SideBySide::random_result() {
   Said r;
-  switch (chance_.below(8)) {
+  switch (calm_ && !chance_.one_in(5) ? 7 : chance_.below(8)) {
     case 0:
       r.ending = Ending::released;
       r.delay = Duration{static_cast<std::int64_t>(chance_.below(3)) * 1000};
@@ -312,6 +313,7 @@ void SideBySide::append() {
 }
 
 void SideBySide::tick() {
+  if (calm_ && !chance_.one_in(4)) return hand_out();
   const Time due = live_.due().due;
   if (due != Time::never() && due > live_.now && chance_.one_in(2))
     live_.now = due;

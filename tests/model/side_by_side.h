@@ -69,6 +69,7 @@ class SideBySide {
   std::string bytes(const engine::PayloadAt& at) const { return at.present() ? live_.payloads.at(at) : std::string(); }
 
   Chance chance_;
+  const bool calm_;  // little fails and time hardly passes, so that the last steps are reached
   engine::Live live_;
   std::vector<schema::Attempt> cut_off_;  // leases that were open when the transaction was terminated
   std::vector<std::size_t> record_of_;    // by event
