@@ -25,11 +25,12 @@ void Partition::export_gauges(Time now) {
 
 namespace {
 
-// The items of a transaction stand in the work queue as they are pending.
+// The items of a transaction stand in the work queue as they are pending, in whatever order.
 bool same_items(std::vector<engine::Ready> queued, std::vector<engine::Ready> pending) {
   const auto before = [](const engine::Ready& a, const engine::Ready& b) {
     return std::tie(a.task, a.action, a.at) < std::tie(b.task, b.action, b.at);
   };
+  std::sort(queued.begin(), queued.end(), before);
   std::sort(pending.begin(), pending.end(), before);
   return queued == pending;
 }
