@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/decider.h"
+#include "engine/join.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -96,6 +97,7 @@ bool can_retry(const Decider& d, const Incident& incident) {
   for (std::size_t slot = 0; slot < step.size(); ++slot)
     if (step.rules(slot).child && step.has(TaskBit::unknown, slot)) return false;
   if (incident.code == "dta.deadline") return true;
+  if (enough(step)) return false;  // its join was met, and its `next` said no
   for (std::size_t slot = 0; slot < step.size(); ++slot)
     if (step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) && !step.has(TaskBit::skipped, slot))
       return true;

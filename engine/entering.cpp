@@ -165,12 +165,9 @@ void enter_step(Decider& d, std::size_t index) {
   const bool waited = d.m.step(index).wait_for && d.m.step(index).wait_for->signals.empty() &&
                       entry.event.wait.value_or(d.m.step(index).wait_for->duration.fixed).ms == 0;
   d.emit(std::move(entry.event));
-  if (!reachable(StepView(d.m, d.s, index))) {
-    // Nothing was handed out yet, so there is nothing that siblings could drain.
-    fail_entry(d, need_unreachable(index));
-    return;
-  }
   if (waited) d.emit(WaitEnded{static_cast<std::uint16_t>(index), WaitEnd::time});
+  // Nothing was handed out yet, so there is nothing that siblings could drain.
+  if (!reachable(StepView(d.m, d.s, index))) fail_entry(d, need_unreachable(index));
 }
 
 void ready_blocked(Decider& d, const StepView& step, std::size_t slot) {

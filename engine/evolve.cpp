@@ -1,5 +1,6 @@
 // The only code that changes a state: bits by the life-cycle table, values by one case an event. check() says
 // beforehand whether an event from a log may be applied at all; evolve() asserts it. Pure, and never reads a payload.
+// Size: one case an event kind, which are read together.
 #include "engine/evolve.h"
 
 #include <algorithm>
@@ -62,7 +63,7 @@ class Apply : private Settler {
         else
           make_ready(ref);
       }
-    if (!e.unresolved) consume_signals();
+    consume_signals();
   }
   void operator()(const StepSkipped&) {}
   void operator()(const TaskReady& e) {
@@ -70,7 +71,10 @@ class Apply : private Settler {
     if (e.timeouts) keep_timeouts(*e.timeouts);
     make_ready(e.task);
   }
-  void operator()(const TaskSkipped& e) { task(e.task).status = TaskStatus::settled; }
+  void operator()(const TaskSkipped& e) {
+    task(e.task).status = TaskStatus::settled;
+    note_unreachable(e.task.step);
+  }
   void operator()(const SignalReceived& e) {
     s_.signals.push_back(KeptSignal{e.name, e.signal_id, place(e.payload), KeptSignal::kKept});
     const StepView step(m_, s_, s_.step);
@@ -90,6 +94,7 @@ class Apply : private Settler {
   void operator()(const StepMet& e) {
     s_.route = e.route;
     s_.cancel.reset();
+    s_.failure = {};  // a person has said that it does not count
     const StepView step(m_, s_, e.step);
     for (std::size_t slot = 0; slot < step.size(); ++slot)
       if (step.has(TaskBit::done, slot)) set(TaskBit::counted, step.ref(slot));
@@ -376,6 +381,10 @@ class Apply : private Settler {
       const bool done = e.resolution == IncidentResolution::force_done;
       settle(incident.task, done ? TaskBit::done : TaskBit::failed, incident.code,
              e.reason.empty() ? "a person said that it was not done" : e.reason, t.details);
+      // A leftover that is kept, as if its worker had said so.
+      const Step& step = m_.step(incident.task.step);
+      if (done && step.leftover == Leftover::keep && s_.bits.test(m_.bit(StepBit::met, incident.task.step)))
+        set(TaskBit::counted, incident.task);
     }
   }
 
@@ -389,7 +398,9 @@ class Apply : private Settler {
       const TaskRef ref = step.ref(slot);
       if (!step.has(TaskBit::settled, slot) || step.has(TaskBit::done, slot) || step.has(TaskBit::skipped, slot))
         continue;
-      // The outcome counts all attempts: that one was handed out, or ended unknown, stays.
+      // The outcome counts all attempts: that one was handed out, or ended unknown, stays, unless a person has said that
+      // nothing was done.
+      if (step.has(TaskBit::failed, slot)) s_.bits.reset(step.block().bit(TaskBit::maybe, slot));
       for (const TaskBit b : {TaskBit::failed, TaskBit::unknown, TaskBit::withdrawn, TaskBit::settled})
         s_.bits.reset(step.block().bit(b, slot));
       TaskState& t = task(ref);

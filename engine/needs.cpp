@@ -169,6 +169,8 @@ std::vector<PayloadAt> needs(const Machine& machine, const State& state, const C
     if (resolve->incident - 1 < state.incidents.size()) {
       const Incident& incident = state.incidents[resolve->incident - 1];
       if (incident.kind == IncidentKind::pivot_unknown) walk.unblock(incident.task);
+      // A person who forces it goes on where `next` has said no.
+      if (incident.kind == IncidentKind::step_failed) walk.follow(incident.task.step + std::size_t{1});
       // The tasks of a step that is tried again may be ready at once, by way of those that are done.
       if (incident.kind == IncidentKind::step_failed)
         for (std::uint32_t i = 0; i < machine.block(state, incident.task.step).instances; ++i)

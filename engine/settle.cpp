@@ -45,6 +45,14 @@ void Settler::settle(const TaskRef& ref, TaskBit outcome, const std::string& cod
     s_.failure = Failure{true, true, ref, code, message, details};
 }
 
+void Settler::note_unreachable(std::size_t index) {
+  if (s_.phase != Phase::running || index != s_.step || s_.failure.has_step) return;
+  const StepView step(m_, s_, index);
+  if (!step.is(StepBit::met) && !reachable(step))
+    s_.failure =
+        Failure{true, false, TaskRef{static_cast<std::uint16_t>(index), 0, 0}, kNeedUnreachable, kFewerThanNeeded, {}};
+}
+
 // They can never come after it now.
 void Settler::withdraw_followers(const TaskRef& ref) {
   for (const std::uint16_t follower : m_.task(ref).before) {

@@ -6,6 +6,9 @@
 
 namespace dta::engine {
 
+inline constexpr const char* kNeedUnreachable = "dta.need_unreachable";
+inline constexpr const char* kFewerThanNeeded = "the join needs more than the tasks that are there can give";
+
 class Settler {
  public:
   Settler(const Machine& machine, State& state, Sequence sequence, Time at)
@@ -27,6 +30,8 @@ class Settler {
   // With this outcome, whatever its attempts were: done, failed or unknown.
   void settle(const TaskRef& ref, TaskBit outcome, const std::string& code, const std::string& message,
               const PayloadAt& details = {});
+  // Fewer tasks are there than the join needs: that decides, whatever fails after it.
+  void note_unreachable(std::size_t step);
   // What is not handed out is withdrawn (or settles as what its earlier attempts were); what is handed out is asked to
   // stop; what is outside is given up.
   void stop_open_tasks(std::size_t step);

@@ -6,6 +6,7 @@
 #include "engine/context.h"
 #include "engine/decider.h"
 #include "engine/join.h"
+#include "engine/settle.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -37,7 +38,9 @@ PayloadRef resolve_output(Decider& d) {
   if (output == nullptr) return {};
   // A pointer that finds nothing gives null: the last join was met, so there is no step left that could fail for it.
   Context context(d);
-  if (d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);  // as its `when` saw it
+  // What a failure's own `end` gives sees what its `when` saw.
+  const bool own = !definition.output || output != &*definition.output;
+  if (own && d.s.bits.test(d.m.bit(StepBit::failed, d.s.step))) context.suppose_failed(&d.s.failure);
   const auto resolved = resolve(*output, context);
   return d.attach(resolved ? *resolved : std::string("null"));
 }
@@ -269,14 +272,16 @@ void fire_step_timers(Decider& d) {
   const auto here = [&] { return d.s.phase == Phase::running && d.s.step == index; };
   const auto clocks = [&] { return Clocks(d.m, d.s, d.inputs.settings); };
   const TaskRef place{short_of(index), 0, 0};
-  if (clocks().join_deadline() <= d.now) {
+  const auto pass_deadline = [&] {
+    if (!here() || clocks().join_deadline() > d.now) return;
     if (enough(StepView(d.m, d.s, index)))  // only its leftovers were drained: decided as met
       meet_step(d, index);
     else
       fail_step(d,
                 Failure{true, false, place, "dta.deadline", "the step's deadline passed before its join was met", {}});
     judge(d);
-  }
+  };
+  pass_deadline();
   if (here() && clocks().wait() <= d.now) {
     d.emit(WaitEnded{short_of(index), WaitEnd::time});
     judge(d);
@@ -288,6 +293,7 @@ void fire_step_timers(Decider& d) {
       fail_step(d, Failure{true, false, place, "dta.deadline", "what the step waits for did not come in time", {}});
     judge(d);
   }
+  pass_deadline();  // over leftovers that are drained it has a say only once the wait is over
   if (clocks().expiry() > d.now) return;
   if (d.s.bits.test(d.m.bit(TransactionBit::pivoted))) {
     const auto number = static_cast<std::uint32_t>(d.s.incidents.size() + 1);

@@ -110,7 +110,7 @@ std::vector<std::string> awaited_signals(const Events& events, const Definition&
     if (entered != nullptr || std::holds_alternative<StepMet>(logged.event.event) ||
         std::holds_alternative<StepFailed>(logged.event.event) || std::holds_alternative<WaitEnded>(logged.event.event))
       awaited.clear();
-    if (entered == nullptr || entered->unresolved || !definition.steps[entered->step].wait_for) continue;
+    if (entered == nullptr || !definition.steps[entered->step].wait_for) continue;
     for (const std::string& name : definition.steps[entered->step].wait_for->signals)
       if (!take(name)) awaited.push_back(name);
   }

@@ -33,7 +33,7 @@ class Reader {
     since_ = at_;
     wait_ = e.wait.value_or(step.wait_for ? step.wait_for->duration.fixed : Duration{});
     awaited_.clear();
-    if (step.wait_for && !e.unresolved)
+    if (step.wait_for)
       for (const std::string& name : step.wait_for->signals) {
         const auto kept = std::find(kept_.begin(), kept_.end(), name);
         if (kept != kept_.end())
@@ -41,7 +41,7 @@ class Reader {
         else
           awaited_.push_back(name);
       }
-    if (step.wait_for && !step.wait_for->signals.empty() && awaited_.empty() && !e.unresolved) waited_ = true;
+    if (step.wait_for && !step.wait_for->signals.empty() && awaited_.empty()) waited_ = true;
   }
   void read(const SignalReceived& e) {
     const auto awaited = std::find(awaited_.begin(), awaited_.end(), e.name);

@@ -157,7 +157,12 @@ void Transaction::resolve_step(IncidentResolution resolution, Time now) {
   StepState& s = current();
   s.held = false;
   s.said_compensate = false;
-  if (resolution == IncidentResolution::force_done) return meet_and_go({}, now);
+  if (resolution == IncidentResolution::force_done) {
+    View view;
+    view.own = step;
+    const Route route = decide(s.rules->next, GoKind::follow, view);
+    return meet_and_go(route.kind == GoKind::compensate ? Route{} : route, now);
+  }
   ++epoch;
   s.failure.reset();
   s.since = now;

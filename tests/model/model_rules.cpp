@@ -87,8 +87,8 @@ bool Transaction::judge_join(Time now) {
     return true;
   }
   if (!hopeless(step) || (s.rules->siblings == Siblings::drain && !all_settled)) return false;
-  DTA_ASSERT(s.failure);
-  fail_step(Failure(*s.failure), now);
+  // No task failed: it was tried again, and too few are there.
+  fail_step(s.failure ? *s.failure : Failure{ref_of(step, 0), false, "dta.need_unreachable", "", ""}, now);
   return true;
 }
 

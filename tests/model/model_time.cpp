@@ -112,6 +112,8 @@ void Transaction::tick(Time now) {
   // The wait of the step that was current when the tick began.
   if (step == last) end_wait(WaitEnd::time, now);
   if (step == last) end_wait(WaitEnd::deadline, now);
+  // Over leftovers that are drained the deadline has a say only once the wait is over.
+  if (step == last) pass_deadline(now);
   expire(now);
 }
 

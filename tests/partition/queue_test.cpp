@@ -271,6 +271,37 @@ TEST(Queue, PausingADefinitionHoldsItsWorkAlone) {
   EXPECT_TRUE(d.partition().pauses_of_definition("free").empty());
 }
 
+// A timer counts the time in which its definition and its queue were not paused; the attempt under way runs on.
+TEST(Queue, TimersLeaveOutTheTimeInWhichAQueueOrADefinitionWasPaused) {
+  Driver d;
+  const auto timed = [](const std::string& name, const std::string& queue) {
+    return R"({"name":")" + name +
+           R"(","version":1,"steps":[{"name":"s","join":{"deadline":"60s"},"tasks":[{"name":"t","queue":")" + queue +
+           R"(","timeouts":{"queue":"10s"}}]}]})";
+  };
+  publish(d, timed("one", "a"));
+  publish(d, timed("two", "b"));
+  start(d, "t1", "one");
+  start(d, "t2", "two");
+  d.wait(Duration{4'000});
+  act(d, "a", QueueAct::pause);
+  ASSERT_TRUE(d.ask<DefinitionReply>(definition_act("two", DefinitionAct::pause)).ok());
+  d.run_until(d.now + Duration{50'000});
+  EXPECT_EQ(status_of(d, "t1"), "running") << "no worker could have taken it";
+  EXPECT_EQ(status_of(d, "t2"), "running");
+  d.reopen();
+  d.run_until(d.now + Duration{5'000});
+  EXPECT_EQ(status_of(d, "t1"), "running") << "the deadline of the step is not held by a queue";
+  d.run_until(d.now + Duration{2'000});
+  EXPECT_EQ(status_of(d, "t1"), "compensated") << "and passes after 60 s";
+  ASSERT_TRUE(d.ask<DefinitionReply>(definition_act("two", DefinitionAct::resume)).ok());
+  d.run_until(d.now + Duration{5'999});
+  EXPECT_EQ(status_of(d, "t2"), "running");
+  d.run_until(d.now + Duration{1});
+  EXPECT_EQ(status_of(d, "t2"), "compensated") << "10 s without the pause";
+  d.expect_consistent();
+}
+
 TEST(Queue, HandsOutHigherPriorityFirst) {
   Driver d;
   publish(d, one_of("one"));

@@ -1,6 +1,7 @@
 // The pure core and nothing else that could be wrong: events in a vector, ids in a map, ready work by asking pending().
 // What stands here around decide() is the contract of ids and lease tokens in its shortest form, so that the
 // partition's own way of keeping it is compared with it by every script.
+// Size: one method a command of the scripts; each is the contract of its call in its shortest form.
 #include <algorithm>
 #include <map>
 #include <set>

@@ -1,4 +1,5 @@
 // One method a command of the script language.
+// Size: the script language in one place, one method a command.
 #include "tests/scenarios/runner.h"
 
 #include <fmt/format.h>
