@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/lifecycle.h"
+#include "engine/reach.h"
 #include "engine/settle.h"
 #include "schema/assert.h"
 
@@ -322,9 +323,10 @@ class Apply : private Settler {
   // What an external participant reports has no lease.
   Lease end_lease(const Attempt& attempt) {
     if (!attempt.lease) return {};
-    const auto it =
-        std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
-    DTA_ASSERT(it != s_.leases.end() && it->task == attempt.task && it->action == attempt.action);
+    const auto it = std::lower_bound(s_.leases.begin(), s_.leases.end(), attempt.lease,
+                                     [](const Lease& l, Sequence wanted) { return l.sequence < wanted; });
+    DTA_ASSERT(it != s_.leases.end() && it->sequence == attempt.lease && it->task == attempt.task &&
+               it->action == attempt.action);
     Lease lease = std::move(*it);
     s_.leases.erase(it);
     return lease;
@@ -439,7 +441,7 @@ void evolve(const Machine& machine, State& state, const RecordedEvent& event) {
   apply(state.bits, masks);
   Apply applier(machine, state, event.sequence, event.recorded_at);
   std::visit([&](const auto& e) { applier(e); }, event.event);
-  applier.ready_undos();
+  applier.ready_undos(confined_to(event.event));
   state.sequence = event.sequence;
 }
 
