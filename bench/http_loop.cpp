@@ -39,6 +39,21 @@ long content_length(std::string_view head) {
   return length;
 }
 
+// An answer that came in chunks, whole: its chunks put together. No line of what the server streams holds a CR.
+constexpr std::string_view kLastChunk = "\r\n0\r\n\r\n";
+std::string joined(std::string_view chunks) {
+  std::string body;
+  for (;;) {
+    std::size_t size = 0;
+    const auto read = std::from_chars(chunks.data(), chunks.data() + chunks.size(), size, 16);
+    const std::size_t begin = static_cast<std::size_t>(read.ptr - chunks.data()) + 2;
+    if (read.ec != std::errc{} || begin + size + 2 > chunks.size()) die("a chunk without its size", chunks);
+    if (size == 0) return body;
+    body.append(chunks.substr(begin, size));
+    chunks.remove_prefix(begin + size + 2);
+  }
+}
+
 }  // namespace
 
 struct HttpLoop::Connection {
@@ -109,16 +124,18 @@ void HttpLoop::read_from(Connection& connection) {
   const std::size_t head_end = connection.in.find("\r\n\r\n");
   if (head_end == std::string::npos) return;
   const long length = content_length(std::string_view(connection.in).substr(0, head_end + 2));
-  if (length < 0) die("an answer without Content-Length", connection.in);
-  const std::size_t total = head_end + 4 + static_cast<std::size_t>(length);
-  if (connection.in.size() < total) return;
-  if (connection.in.size() > total || !connection.on_answer) die("more bytes than one answer", connection.in);
+  const bool chunked = length < 0;
+  const std::size_t total = head_end + 4 + (chunked ? 0 : static_cast<std::size_t>(length));
+  if (chunked ? !connection.in.ends_with(kLastChunk) : connection.in.size() < total) return;
+  if ((!chunked && connection.in.size() > total) || !connection.on_answer)
+    die("more bytes than one answer", connection.in);
 
   Answer answer;
   answer.status = std::atoi(connection.in.c_str() + sizeof "HTTP/1.1");
   const std::string whole = std::move(connection.in);
   connection.in.clear();
-  answer.body = std::string_view(whole).substr(head_end + 4);
+  const std::string together = chunked ? joined(std::string_view(whole).substr(head_end + 4)) : std::string();
+  answer.body = chunked ? std::string_view(together) : std::string_view(whole).substr(head_end + 4);
   Handler handler = std::move(connection.on_answer);
   connection.on_answer = nullptr;
   handler(answer);

@@ -1,6 +1,6 @@
 // A lean HTTP/1.1 client for driving load: one thread, epoll, keep-alive, one request at a time on each connection. It
-// reads only what the server under test writes (status line, Content-Length, body) and ends the process on anything
-// else: a driver that goes on after a surprise measures nothing.
+// reads only what the server under test writes (status line, a body by Content-Length or in chunks) and ends the
+// process on anything else: a driver that goes on after a surprise measures nothing.
 #pragma once
 
 #include <cstdint>

@@ -24,6 +24,7 @@ constexpr Workload kWorkloads[] = {
     {"saga", dta::bench::run_saga, true, "whole sagas of 3 steps x 4 tasks, ok and comp, 1 / 16 / 128 open"},
     {"replay", dta::bench::run_replay, false, "events a second: scan, checksum, chain, decode, fold; one thread"},
     {"recover", dta::bench::run_recover, true, "seconds from a start after kill -9 to the first hand-out"},
+    {"fanout", dta::bench::run_fanout, true, "one transaction over 10,000 elements, stage by stage; a table on stderr"},
     {"worker", dta::bench::run_worker, false, "only the worker of `saga`, for a server that runs already"},
 };
 

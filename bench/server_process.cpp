@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include "bench/http_loop.h"
 
@@ -68,12 +69,25 @@ double ServerProcess::cpu_seconds() const {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-std::uint64_t ServerProcess::resident_bytes() const {
-  std::ifstream file("/proc/" + std::to_string(pid_) + "/smaps_rollup");
+namespace {
+
+// A line "NAME:  N kB" of a file of /proc, in bytes; 0 without it.
+std::uint64_t bytes_of(const std::string& path, std::string_view name) {
+  std::ifstream file(path);
   std::string line;
   while (std::getline(file, line))
-    if (line.starts_with("Pss:")) return std::strtoull(line.c_str() + 4, nullptr, 10) * 1024;
+    if (line.starts_with(name)) return std::strtoull(line.c_str() + name.size(), nullptr, 10) * 1024;
   return 0;
+}
+
+}  // namespace
+
+std::uint64_t ServerProcess::resident_bytes() const {
+  return bytes_of("/proc/" + std::to_string(pid_) + "/smaps_rollup", "Pss:");
+}
+
+std::uint64_t ServerProcess::rss_bytes() const {
+  return bytes_of("/proc/" + std::to_string(pid_) + "/status", "VmRSS:");
 }
 
 double ServerProcess::counter(const std::string& name) const {

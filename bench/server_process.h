@@ -19,6 +19,7 @@ class ServerProcess {
   std::uint16_t port() const { return port_; }
   double cpu_seconds() const;                     // user and system time used so far
   std::uint64_t resident_bytes() const;           // private to the process, as the kernel counts it now
+  std::uint64_t rss_bytes() const;                // resident set, shared pages too: VmRSS
   double counter(const std::string& name) const;  // the sum of a metric over its labels
 
  private:

@@ -13,7 +13,7 @@ struct Options {
   int repetitions = 2;
   std::string dta;                 // the server's binary
   std::string folder;              // where databases are made; removed afterwards
-  std::uint64_t transactions = 0;  // replay, recover: how many; 0: the workload's own number
+  std::uint64_t transactions = 0;  // replay, recover: how many; fanout: elements; 0: the workload's own number
   std::uint16_t port = 0;          // worker: of a server that runs already
   int connections = 0;             // worker: 0 stands for the mode's own number
   bool one_task = false;           // worker: one task a request instead of many
@@ -23,6 +23,7 @@ int run_append(const Options& options);
 int run_saga(const Options& options);
 int run_replay(const Options& options);
 int run_recover(const Options& options);
+int run_fanout(const Options& options);
 int run_worker(const Options& options);
 
 }  // namespace dta::bench

@@ -37,6 +37,14 @@ class BitSet {
     return total;
   }
 
+  // The bits [first, first + n) as a number, the first one lowest; n is at most 64.
+  std::uint64_t window(std::size_t first, std::size_t n) const {
+    const std::size_t word = first / 64, offset = first % 64;
+    std::uint64_t value = words_[word] >> offset;
+    if (offset + n > 64) value |= words_[word + 1] << (64 - offset);
+    return n == 64 ? value : value & ((std::uint64_t{1} << n) - 1);
+  }
+
   bool operator==(const BitSet& other) const {
     return words_.size() == other.words_.size() && std::equal(words_.begin(), words_.end(), other.words_.begin());
   }

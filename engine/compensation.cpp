@@ -12,9 +12,14 @@ using namespace schema;
 // Each of its tasks is settled, and each done or unknown one is undone, given up or has no undo.
 bool turn_ended(const Decider& d) {
   const StepView step(d.m, d.s, d.s.step);
-  for (std::size_t slot = 0; slot < step.size(); ++slot)
-    if (!step.clean(slot)) return false;
-  return true;
+  if (step.count(TaskBit::settled) < step.size()) return false;
+  // Only what happened and is not undone can be unclean, unless a person ordered an undo again.
+  const bool ordered_again = !d.s.incidents.empty();
+  const auto may_be_open = [&](std::size_t slot, std::size_t n) {
+    const std::uint64_t happened = step.bits(TaskBit::done, slot, n) | step.bits(TaskBit::unknown, slot, n);
+    return ordered_again ? happened : happened & ~step.bits(TaskBit::undone, slot, n);
+  };
+  return step.find(may_be_open, [&](std::size_t slot) { return !step.clean(slot); }) == step.size();
 }
 
 void begin_compensation(Decider& d, CompensationCause cause, std::string reason, std::string who) {

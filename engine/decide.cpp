@@ -7,6 +7,7 @@
 #include "engine/clocks.h"
 #include "engine/decider.h"
 #include "engine/evolve.h"
+#include "engine/reach.h"
 #include "schema/assert.h"
 
 namespace dta::engine {
@@ -17,6 +18,7 @@ void Decider::emit(Event event) {
   if (out.events.empty()) first = s.sequence.next();
   const RecordedEvent recorded{s.sequence.next(), now, std::move(event)};
   evolve(m, s, recorded);
+  stirred.add(confined_to(recorded.event));
   out.events.push_back(std::move(recorded.event));
 }
 
@@ -35,12 +37,34 @@ std::string_view Decider::bytes(const PayloadAt& at) const {
   return it->second;
 }
 
-Time lease_until(const Lease& lease, const std::vector<Beat>& beats) {
+namespace {
+
+template <class List>
+auto place_of(List& beats, Sequence lease) {
+  return std::lower_bound(beats.begin(), beats.end(), lease,
+                          [](const Beat& beat, Sequence wanted) { return beat.lease < wanted; });
+}
+
+}  // namespace
+
+void keep_beat(Beats& beats, const Beat& beat) {
+  const auto place = place_of(beats, beat.lease);
+  if (place != beats.end() && place->lease == beat.lease)
+    place->at = beat.at;
+  else
+    beats.insert(place, beat);
+}
+
+const Beat* find_beat(const Beats& beats, Sequence lease) {
+  const auto place = place_of(beats, lease);
+  return place == beats.end() || place->lease != lease ? nullptr : &*place;
+}
+
+Time lease_until(const Lease& lease, const Beats& beats) {
   const Time by_attempt = lease.leased_at + lease.attempt_timeout;
   if (lease.heartbeat_timeout.ms == 0) return by_attempt;
-  Time last = lease.leased_at;
-  for (const Beat& beat : beats)
-    if (beat.lease == lease.sequence) last = std::max(last, beat.at);
+  const Beat* beat = find_beat(beats, lease.sequence);
+  const Time last = beat == nullptr ? lease.leased_at : std::max(lease.leased_at, beat->at);
   return std::min(by_attempt, last + lease.heartbeat_timeout);
 }
 

@@ -23,6 +23,10 @@ struct Beat {
   Sequence lease;
   Time at;
 };
+// In order of their leases, one for each: there may be ten thousand, and every end of a lease looks for its own.
+using Beats = std::vector<Beat>;
+void keep_beat(Beats& beats, const Beat& beat);
+const Beat* find_beat(const Beats& beats, Sequence lease);
 
 // What people have set for more than one transaction: when its definition and each queue were paused. Events of
 // reserved transactions; the partition keeps them, and holds back what is paused now. Here they hold the timers.
@@ -33,7 +37,7 @@ struct Settings {
 
 struct Inputs {
   std::map<PayloadAt, std::string> payloads;  // what needs() asked for
-  std::vector<Beat> beats;
+  Beats beats;
   const Settings* settings = nullptr;  // null: nothing was ever paused
 };
 
@@ -59,6 +63,6 @@ schema::Result<Decision> decide(const Machine& machine, State& state, const Comm
                                 Time now);
 
 // When a lease ends: min(handed out + attempt, last heartbeat + heartbeat).
-Time lease_until(const Lease& lease, const std::vector<Beat>& beats);
+Time lease_until(const Lease& lease, const Beats& beats);
 
 }  // namespace dta::engine

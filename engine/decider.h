@@ -2,10 +2,24 @@
 // compensation.cpp, table.cpp), private to this folder. Lives for one call of decide().
 #pragma once
 
+#include <optional>
+
 #include "engine/decide.h"
 #include "engine/step_view.h"
 
 namespace dta::engine {
+
+// What the events since the last judgement may have made possible for tasks that wait for others: nothing, something in
+// one instance, or anything.
+struct Stirred {
+  bool any = false, everything = false;
+  TaskRef task;  // of that instance
+  void add(const std::optional<TaskRef>& within) {
+    everything = everything || !within || (any && (task.step != within->step || task.instance != within->instance));
+    any = true;
+    if (within) task = *within;
+  }
+};
 
 class Decider {
  public:
@@ -24,6 +38,7 @@ class Decider {
   const Inputs& inputs;
   const Time now;
   Decision out;
+  Stirred stirred;
   Sequence first;  // sequence of the decision's first event
 };
 

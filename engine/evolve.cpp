@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/lifecycle.h"
+#include "engine/reach.h"
 #include "engine/settle.h"
 #include "schema/assert.h"
 
@@ -280,7 +281,8 @@ class Apply : private Settler {
  private:
   static StepClocks clocks_of(const Step& step, const StepEntered& e) {
     const auto length = [](const std::optional<Duration>& resolved, const Length& given) {
-      return resolved ? *resolved : given.fixed.ms > 0 ? given.fixed : kNone;
+      const Duration found = resolved.value_or(given.fixed);
+      return found.ms > 0 ? found : kNone;  // 0 says that there is none, as in a definition
     };
     StepClocks clocks;
     clocks.deadline = length(e.deadline, step.deadline);
@@ -321,9 +323,10 @@ class Apply : private Settler {
   // What an external participant reports has no lease.
   Lease end_lease(const Attempt& attempt) {
     if (!attempt.lease) return {};
-    const auto it =
-        std::find_if(s_.leases.begin(), s_.leases.end(), [&](const Lease& l) { return l.sequence == attempt.lease; });
-    DTA_ASSERT(it != s_.leases.end() && it->task == attempt.task && it->action == attempt.action);
+    const auto it = std::lower_bound(s_.leases.begin(), s_.leases.end(), attempt.lease,
+                                     [](const Lease& l, Sequence wanted) { return l.sequence < wanted; });
+    DTA_ASSERT(it != s_.leases.end() && it->sequence == attempt.lease && it->task == attempt.task &&
+               it->action == attempt.action);
     Lease lease = std::move(*it);
     s_.leases.erase(it);
     return lease;
@@ -398,8 +401,8 @@ class Apply : private Settler {
       const TaskRef ref = step.ref(slot);
       if (!step.has(TaskBit::settled, slot) || step.has(TaskBit::done, slot) || step.has(TaskBit::skipped, slot))
         continue;
-      // The outcome counts all attempts: that one was handed out, or ended unknown, stays, unless a person has said that
-      // nothing was done.
+      // The outcome counts all attempts: that one was handed out, or ended unknown, stays, unless a person has said
+      // that nothing was done.
       if (step.has(TaskBit::failed, slot)) s_.bits.reset(step.block().bit(TaskBit::maybe, slot));
       for (const TaskBit b : {TaskBit::failed, TaskBit::unknown, TaskBit::withdrawn, TaskBit::settled})
         s_.bits.reset(step.block().bit(b, slot));
@@ -438,7 +441,7 @@ void evolve(const Machine& machine, State& state, const RecordedEvent& event) {
   apply(state.bits, masks);
   Apply applier(machine, state, event.sequence, event.recorded_at);
   std::visit([&](const auto& e) { applier(e); }, event.event);
-  applier.ready_undos();
+  applier.ready_undos(confined_to(event.event));
   state.sequence = event.sequence;
 }
 

@@ -50,11 +50,11 @@ bool all_settled(const StepView& step) {
 // A task that "all" cannot do without has settled without being done.
 bool required_task_lost(const StepView& step) {
   if (step.count(TaskBit::settled) == step.count(TaskBit::done) + step.count(TaskBit::skipped)) return false;
-  for (std::size_t slot = 0; slot < step.size(); ++slot)
-    if (!step.rules(slot).optional && step.has(TaskBit::settled, slot) && !step.has(TaskBit::done, slot) &&
-        !step.has(TaskBit::skipped, slot))
-      return true;
-  return false;
+  const auto lost = [&](std::size_t slot, std::size_t n) {
+    return step.bits(TaskBit::settled, slot, n) & ~step.bits(TaskBit::done, slot, n) &
+           ~step.bits(TaskBit::skipped, slot, n);
+  };
+  return step.find(lost, [&](std::size_t slot) { return !step.rules(slot).optional; }) < step.size();
 }
 
 }  // namespace

@@ -140,7 +140,9 @@ bool may_meet(const StepView& step, const Command& command) {
   }
   const std::size_t open = step.size() - step.count(TaskBit::settled);
   const bool waits_for_all = step.rules().need.kind == Need::Kind::all || step.rules().leftover == Leftover::drain;
-  return !waits_for_all || step.rules().ordered() || open <= results->items.size();
+  // Where tasks come after others, a result may settle its whole instance: what follows is skipped or withdrawn.
+  const std::size_t settled_by_each = step.rules().ordered() ? step.block().tasks : 1;
+  return !waits_for_all || open <= results->items.size() * settled_by_each;
 }
 
 bool reads_nothing(const Command& command) {

@@ -2,6 +2,7 @@
 #include "engine/pending.h"
 
 #include <algorithm>
+#include <span>
 
 #include "engine/clocks.h"
 
@@ -11,11 +12,16 @@ using namespace schema;
 
 namespace {
 
+// How many of a kind describe() lists. A step of ten thousand would say as much again at each of its events.
+constexpr std::size_t kShownMax = 100;
+
 // The steps in which something may be open: the current one, and those before it that may leave something behind, or in
 // which an undo was ordered again.
 template <class Visit>
 void for_each_live_step(const Machine& m, const State& s, Visit&& visit) {
-  const bool all = std::any_of(s.tasks.begin(), s.tasks.end(), [](const TaskState& t) { return t.undo_again; });
+  // Only where there was an incident a person has ordered anything.
+  const bool all = !s.incidents.empty() &&
+                   std::any_of(s.tasks.begin(), s.tasks.end(), [](const TaskState& t) { return t.undo_again; });
   for (std::size_t index = 0; index < m.definition().steps.size(); ++index)
     if (index == s.step || (index < s.step && m.leaves(index)) || all) visit(StepView(m, s, index));
 }
@@ -28,8 +34,7 @@ std::string name_of(const Machine& m, const TaskRef& ref) {
 
 // Calls visit(time, what) for every timer that runs.
 template <class Visit>
-void for_each_timer(const Machine& m, const State& s, const std::vector<Beat>& beats, const Clocks& clocks,
-                    Visit&& visit) {
+void for_each_timer(const Machine& m, const State& s, const Beats& beats, const Clocks& clocks, Visit&& visit) {
   if (s.ended() || s.phase == Phase::none) return;
   const auto timer = [&](Time at, auto&& what) {
     if (at != Time::never()) visit(at, what);
@@ -91,7 +96,7 @@ std::vector<ChildWish> children(const Machine& m, const State& s) {
 
 }  // namespace
 
-Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats, const Settings* settings) {
+Pending pending(const Machine& m, const State& s, const Beats& beats, const Settings* settings) {
   Pending result;
   if (s.ended() || s.phase == Phase::none) return result;
   const Clocks clocks(m, s, settings);
@@ -99,15 +104,28 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
   if (s.form != Form::steps || m.definition().steps.empty()) return result;
   if (m.has_children()) result.children = children(m, s);
   if (s.paused) return result;  // of definitions and queues the partition takes care
+  // What is settled and not to be undone is passed by, unless a person may have ordered an undo again.
+  const bool ordered_again = !s.incidents.empty();
   for_each_live_step(m, s, [&](const StepView& step) {
+    const auto open = [&](std::size_t slot, std::size_t n) {
+      const std::uint64_t closed = step.bits(TaskBit::settled, slot, n) &
+                                   (~step.bits(TaskBit::undo_due, slot, n) | step.bits(TaskBit::undone, slot, n));
+      const std::uint64_t all = n == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
+      return ordered_again ? all : all & ~closed;
+    };
+    const bool bound = step.rules().at_once > 0;
     std::vector<Ready> tasks, undos;
-    for (std::size_t slot = 0; slot < step.size(); ++slot) {
+    step.find(open, [&](std::size_t slot) {
       const TaskState& t = step.task(slot);
       const TaskRef ref = step.ref(slot);
-      if (t.status == TaskStatus::ready) tasks.push_back(Ready{ref, Action::perform, clocks.ready(ref, t)});
-      if (t.undo_status == UndoStatus::ready) undos.push_back(Ready{ref, Action::undo, clocks.undo_ready(ref, t)});
-    }
-    if (step.rules().at_once > 0) tasks = bounded(std::move(tasks), s, step);
+      if (t.status == TaskStatus::ready)
+        (bound ? tasks : result.ready).push_back(Ready{ref, Action::perform, clocks.ready(ref, t)});
+      if (t.undo_status == UndoStatus::ready)
+        (bound ? undos : result.ready).push_back(Ready{ref, Action::undo, clocks.undo_ready(ref, t)});
+      return false;
+    });
+    if (!bound) return;
+    tasks = bounded(std::move(tasks), s, step);
     tasks.insert(tasks.end(), undos.begin(), undos.end());
     const auto earlier = [&](const Ready& a, const Ready& b) { return step.slot(a.task) < step.slot(b.task); };
     if (!std::is_sorted(tasks.begin(), tasks.end(), earlier)) std::stable_sort(tasks.begin(), tasks.end(), earlier);
@@ -118,12 +136,20 @@ Pending pending(const Machine& m, const State& s, const std::vector<Beat>& beats
 
 std::vector<std::string> describe(const Machine& m, const State& s, const Pending& p, const Settings* settings) {
   std::vector<std::string> lines;
-  for (const Ready& ready : p.ready)
+  const std::size_t shown = std::min(p.ready.size(), kShownMax);
+  for (const Ready& ready : std::span(p.ready).first(shown))
     lines.push_back(std::string(ready.action == Action::undo ? "undo " : "task ") + name_of(m, ready.task) +
                     " may be handed out on queue " + queue_of(m, ready.task, ready.action) + " from " +
                     format_time(ready.at));
-  for_each_timer(m, s, {}, Clocks(m, s, settings),
-                 [&](Time at, auto&& what) { lines.push_back(what() + " at " + format_time(at)); });
+  if (shown < p.ready.size())
+    lines.push_back("and " + std::to_string(p.ready.size() - shown) + " more that may be handed out");
+  const std::size_t before = lines.size();
+  std::size_t timers = 0;
+  for_each_timer(m, s, {}, Clocks(m, s, settings), [&](Time at, auto&& what) {
+    if (++timers <= kShownMax) lines.push_back(what() + " at " + format_time(at));
+  });
+  if (lines.size() - before < timers)
+    lines.push_back("and " + std::to_string(timers - (lines.size() - before)) + " more timers");
   return lines;
 }
 

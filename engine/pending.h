@@ -34,10 +34,10 @@ struct Pending {
   bool operator==(const Pending&) const = default;
 };
 
-Pending pending(const Machine& machine, const State& state, const std::vector<Beat>& beats,
-                const Settings* settings = nullptr);
+Pending pending(const Machine& machine, const State& state, const Beats& beats, const Settings* settings = nullptr);
 
-// One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ...").
+// One sentence for each timer that runs and each task that waits, for people ("deadline of step reserve at ..."); of
+// very many the first hundred, and how many more there are.
 std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending,
                                   const Settings* settings = nullptr);
 

@@ -122,14 +122,24 @@ void Settler::consume_signals() {
   if (all) s_.bits.set(m_.bit(StepBit::waited, s_.step));
 }
 
-void Settler::ready_undos() {
+void Settler::ready_undos(const std::optional<TaskRef>& within) {
   if (s_.form != schema::Form::steps || s_.phase == Phase::none || s_.ended() || m_.definition().steps.empty()) return;
-  for (std::size_t index = 0; index <= s_.step; ++index) {
+  const std::size_t from = within ? within->step : 0, to = within ? std::min(within->step, s_.step) : s_.step;
+  for (std::size_t index = from; index <= to; ++index) {
     const bool led_past = s_.phase == Phase::running && s_.bits.test(m_.bit(StepBit::failed, index));
     const bool turn = index == s_.step && (s_.phase == Phase::compensating || led_past);
     const bool late = s_.phase == Phase::running && m_.leaves(index) && s_.bits.test(m_.bit(StepBit::met, index)) &&
                       m_.step(index).late_success == schema::LateSuccess::compensate;
-    if (turn || late) ready_undos_of(index, turn);
+    if (!turn && !late) continue;
+    const StepView step(m_, s_, index);
+    if (!within) {
+      ready_undos_of(step, 0, step.size(), turn);
+    } else if (step.rules().ordered()) {
+      const std::size_t first = std::size_t{within->instance} * step.block().tasks;
+      ready_undos_of(step, first, first + step.block().tasks, turn);
+    } else {
+      ready_undos_of(step, step.slot(*within), step.slot(*within) + 1, turn);
+    }
   }
 }
 
@@ -152,9 +162,8 @@ bool Settler::clean_behind(const StepView& step, std::size_t slot) {
   return true;
 }
 
-void Settler::ready_undos_of(std::size_t index, bool counted_too) {
-  const StepView step(m_, s_, index);
-  for (std::size_t slot = 0; slot < step.size(); ++slot) {
+void Settler::ready_undos_of(const StepView& step, std::size_t first, std::size_t last, bool counted_too) {
+  for (std::size_t slot = first; slot < last; ++slot) {
     if (!step.happened(slot) || (!counted_too && step.has(TaskBit::counted, slot))) continue;
     if (!step.undoable(slot) || step.task(slot).undo_status != UndoStatus::idle) continue;
     if (!clean_behind(step, slot)) continue;

@@ -2,6 +2,8 @@
 // undos becoming ready. Part of evolve(), which alone changes a state; private to this folder.
 #pragma once
 
+#include <optional>
+
 #include "engine/step_view.h"
 
 namespace dta::engine {
@@ -42,13 +44,14 @@ class Settler {
   void consume_signals();
   // Undos become ready as soon as they are due and their tasks have settled: those of the step whose turn it is, in a
   // compensation or because `on_failure` leads past it, and at any time after a met join those of tasks that it did not
-  // count. Inside a step a task waits for those that come after it.
-  void ready_undos();
+  // count. Inside a step a task waits for those that come after it. After an event that concerns only the instance of
+  // `within`, no other instance can hold one that is due and was not before.
+  void ready_undos(const std::optional<TaskRef>& within);
 
  private:
   void withdraw_followers(const TaskRef& ref);
   static bool clean_behind(const StepView& step, std::size_t slot);
-  void ready_undos_of(std::size_t step, bool counted_too);
+  void ready_undos_of(const StepView& step, std::size_t first, std::size_t last, bool counted_too);
 
   const Machine& m_;
   State& s_;

@@ -1,6 +1,7 @@
 // Steps: entering them with their inputs fixed, judging the join after every result, choosing where to go on, ending
 // the transaction.
 #include <algorithm>
+#include <utility>
 
 #include "engine/clocks.h"
 #include "engine/context.h"
@@ -51,6 +52,7 @@ bool quiet(const Decider& d) {
     const StepView step(d.m, d.s, index);
     if (!step.is(StepBit::entered)) continue;
     if (index < d.s.step && !d.m.leaves(index) && step.is(StepBit::met) && !d.s.attention()) continue;
+    if (step.count(TaskBit::settled) < step.size()) return false;
     for (std::size_t slot = 0; slot < step.size(); ++slot) {
       const TaskState& t = step.task(slot);
       if (t.status != TaskStatus::settled || t.undo_status == UndoStatus::ready ||
@@ -155,30 +157,50 @@ void meet_step(Decider& d, std::size_t index) {
   take(d, route);
 }
 
-// Fixes the context of tasks whose predecessors are done or skipped; true when there was one.
-bool unblock(Decider& d, std::size_t index) {
-  const StepView step(d.m, d.s, index);
-  if (!step.rules().ordered() || step.is(StepBit::failed) || !step.is(StepBit::entered) || d.s.held(index))
-    return false;
-  for (std::size_t slot = 0; slot < step.size(); ++slot) {
-    if (step.task(slot).status != TaskStatus::blocked) continue;
+// Fixes the context of those tasks of the instances [first, last) whose predecessors are done or skipped.
+bool unblock(Decider& d, const StepView& step, std::uint32_t first, std::uint32_t last) {
+  bool any = false;
+  const std::size_t end = std::size_t{last} * step.block().tasks;
+  for (std::size_t slot = std::size_t{first} * step.block().tasks; slot < end;) {
     const auto& after = step.rules(slot).after;
-    if (!std::all_of(after.begin(), after.end(), [&](std::size_t t) {
+    const bool over =
+        step.task(slot).status == TaskStatus::blocked && std::all_of(after.begin(), after.end(), [&](std::size_t t) {
           const std::size_t other = step.beside(slot, t);
           return step.has(TaskBit::done, other) || step.has(TaskBit::skipped, other);
-        }))
+        });
+    if (!over) {
+      ++slot;
       continue;
+    }
     ready_blocked(d, step, slot);
-    return true;
+    any = true;
+    if (step.is(StepBit::failed) || d.s.held(step.index())) break;
+    slot = step.beside(slot, 0);  // one that is skipped makes way for others of its instance, wherever they stand
   }
-  return false;
+  return any;
+}
+
+// Where the events since the last time reach; true when there was one.
+bool unblock(Decider& d) {
+  const Stirred where = std::exchange(d.stirred, {});
+  if (!where.any) return false;
+  bool any = false;
+  for (std::size_t index = 0; index <= d.s.step && d.s.phase == Phase::running; ++index) {
+    const StepView step(d.m, d.s, index);
+    if (!step.rules().ordered() || (index < d.s.step && !d.m.leaves(index))) continue;
+    if (step.is(StepBit::failed) || !step.is(StepBit::entered) || d.s.held(index)) continue;
+    if (where.everything)
+      any = unblock(d, step, 0, step.block().instances) || any;
+    else if (where.task.step == index)
+      any = unblock(d, step, where.task.instance, where.task.instance + 1) || any;
+  }
+  return any;
 }
 
 // One judgement; true when something was decided.
 bool judge_step(Decider& d) {
   const std::size_t index = d.s.step;
-  for (std::size_t earlier = 0; earlier <= index; ++earlier)
-    if ((earlier == index || d.m.leaves(earlier)) && unblock(d, earlier)) return true;
+  if (unblock(d)) return true;
   const StepView step(d.m, d.s, index);
   if (step.is(StepBit::failed) && !step.is(StepBit::undone)) {
     if (!turn_ended(d)) return false;
@@ -213,8 +235,12 @@ bool judge_step(Decider& d) {
 void raise_held(Decider& d) {
   const StepView step(d.m, d.s, d.s.step);
   if (!step.rules().pivot) return;
-  for (std::size_t slot = 0; slot < step.size(); ++slot) {
-    if (step.task(slot).status != TaskStatus::held) continue;
+  const auto is_held = [&](std::size_t slot) { return step.task(slot).status == TaskStatus::held; };
+  const auto may_be_held = [&](std::size_t slot, std::size_t n) {
+    return step.bits(TaskBit::maybe, slot, n) & ~step.bits(TaskBit::settled, slot, n);
+  };
+  for (std::size_t slot = step.find(may_be_held, is_held); slot < step.size(); ++slot) {
+    if (!is_held(slot)) continue;
     const TaskRef ref = step.ref(slot);
     if (std::any_of(d.s.incidents.begin(), d.s.incidents.end(), [&](const Incident& i) {
           return i.open && i.kind == IncidentKind::pivot_unknown && i.task == ref;

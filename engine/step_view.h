@@ -2,6 +2,9 @@
 // needed and thrown away; valid while the state's fan-outs do not change.
 #pragma once
 
+#include <algorithm>
+#include <bit>
+
 #include "engine/machine.h"
 
 namespace dta::engine {
@@ -18,6 +21,20 @@ class StepView {
 
   std::size_t size() const { return block_.size(); }
   bool has(TaskBit b, std::size_t slot) const { return s_.bits.test(block_.bit(b, slot)); }
+  // One bit a slot for the `n` (at most 64) from `slot` on.
+  std::uint64_t bits(TaskBit b, std::size_t slot, std::size_t n) const {
+    return s_.bits.window(block_.bit(b, slot), n);
+  }
+  // The first slot that mask(slot, n) gives a bit for and that `wanted` agrees to; size() when there is none. For what
+  // concerns few slots of very many: the others cost a bit each.
+  template <class Mask, class Wanted>
+  std::size_t find(Mask&& mask, Wanted&& wanted) const {
+    for (std::size_t from = 0; from < size(); from += 64) {
+      for (std::uint64_t left = mask(from, std::min<std::size_t>(64, size() - from)); left != 0; left &= left - 1)
+        if (const std::size_t slot = from + static_cast<std::size_t>(std::countr_zero(left)); wanted(slot)) return slot;
+    }
+    return size();
+  }
   std::size_t count(TaskBit b) const { return s_.bits.count(block_.bit(b, 0), block_.size()); }
   const TaskState& task(std::size_t slot) const { return s_.tasks[block_.first_task + slot]; }
   const schema::Task& rules(std::size_t slot) const { return rules().tasks[slot % block_.tasks]; }

@@ -30,8 +30,9 @@ bool State::attention() const {
 }
 
 const Lease* State::lease(Sequence wanted) const {
-  const auto it = std::find_if(leases.begin(), leases.end(), [&](const Lease& l) { return l.sequence == wanted; });
-  return it == leases.end() ? nullptr : &*it;
+  const auto it = std::lower_bound(leases.begin(), leases.end(), wanted,
+                                   [](const Lease& l, Sequence bound) { return l.sequence < bound; });
+  return it == leases.end() || it->sequence != wanted ? nullptr : &*it;
 }
 
 bool State::held(std::size_t wanted) const {

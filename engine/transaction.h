@@ -178,7 +178,7 @@ struct State {
   std::vector<KeptSignal> signals;                     // in order of arrival
   schema::Pauses pauses;                               // in order; the last one open while paused
   std::optional<Asked> cancel;                         // waits until the pivot under way is decided
-  std::vector<Lease> leases;                           // in order of hand-out
+  std::vector<Lease> leases;                           // in order of hand-out, so of their sequences
   Failure failure;                                     // the first failure that decided the step entered last
   std::vector<Failure> handled;                        // of earlier steps, which `on_failure` led past
   schema::CompensationCause cause = schema::CompensationCause::step_failed;

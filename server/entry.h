@@ -35,7 +35,7 @@ struct Entry {
   bool closed = false;             // ended, and counted so
 
   // Not state: gone with the process, or told again by the log.
-  std::vector<engine::Beat> beats;    // last heartbeats of open leases
+  engine::Beats beats;                // last heartbeats of open leases
   std::vector<engine::Ready> queued;  // what stood in the work queue after its last record: what was pending then
   std::vector<std::pair<schema::Position, schema::RecordedEvent>> recent_results;  // answers to leases, not yet durable
   std::map<schema::Sequence, std::pair<schema::Hash, Time>> last_details;  // heartbeat details as last logged, by lease

@@ -126,14 +126,14 @@ void Partition::adopt(Recovered recovered, Time opened_at) {
     Entry& entry = insert(std::move(owned));
     for (const engine::Lease& lease : entry.state.leases) {
       // An outage of the server is not the worker's: its lease counts as heartbeaten now.
-      if (lease.heartbeat_timeout.ms > 0) entry.beats.push_back(engine::Beat{lease.sequence, opened_at});
+      if (lease.heartbeat_timeout.ms > 0) engine::keep_beat(entry.beats, {lease.sequence, opened_at});
       if (!lease.poll_id.empty()) leases_by_poll_[lease.poll_id].emplace(entry.number, lease.sequence);
       ++open_leases_;
       ++use_[engine::queue_of(*entry.machine, lease.task, lease.action)].leased;
     }
     const engine::Pending due = pending(entry);
-    refresh_work(entry, due, opened_at);
     refresh_deadline(entry, due);
+    refresh_work(entry, due.ready, opened_at);
     if (entry.machine->has_children() || is_child(entry)) families_.push_back(entry.number);
   }
 }
@@ -277,10 +277,10 @@ void Partition::finish(Turn& turn, Time now) {
   if (turn.events.empty()) return;
   engine::Pending due = pending(turn.entry);
   if (match(turn, due, now)) due = pending(turn.entry);
-  seal(turn, due, now);
+  seal(turn, std::move(due), now);
 }
 
-void Partition::seal(Turn& turn, const engine::Pending& due, Time now) {
+void Partition::seal(Turn& turn, engine::Pending due, Time now) {
   if (turn.events.empty()) return;
   Entry& entry = turn.entry;
   storage::Record record;
@@ -302,8 +302,8 @@ void Partition::seal(Turn& turn, const engine::Pending& due, Time now) {
   if (std::any_of(turn.events.begin(), turn.events.end(), changes_row)) place_in_directory(entry);
   turn.events.clear();
   tally(entry);
-  refresh_work(entry, due, now);
   refresh_deadline(entry, due);
+  refresh_work(entry, std::move(due.ready), now);
   if (entry.state.outcome_decided) let_waiters_go(entry);
   if (entry.machine->has_children() || is_child(entry)) families_.push_back(entry.number);
   if (entry.closed && !entry.state.ended()) {
@@ -329,19 +329,20 @@ void Partition::place_in_directory(Entry& entry) {
 
 // The queue holds of this transaction what is pending after its last record, and nothing else: what is in it may be
 // handed out, and what was withdrawn does not wait to be passed over.
-void Partition::refresh_work(Entry& entry, const engine::Pending& due, Time now) {
+void Partition::refresh_work(Entry& entry, std::vector<engine::Ready> ready, Time now) {
   const auto before = [](const engine::Ready& a, const engine::Ready& b) {
-    return std::tie(a.task, a.action, a.at) < std::tie(b.task, b.action, b.at);
+    // As pending() lists them: a step's tasks by instance.
+    return std::tie(a.task.step, a.task.instance, a.task.task, a.action, a.at) <
+           std::tie(b.task.step, b.task.instance, b.task.task, b.action, b.at);
   };
-  const auto queue_of = [&](const engine::Ready& ready) -> const std::string& {
-    return engine::queue_of(*entry.machine, ready.task, ready.action);
+  const auto queue_of = [&](const engine::Ready& one) -> const std::string& {
+    return engine::queue_of(*entry.machine, one.task, one.action);
   };
-  const auto item_of = [&](const engine::Ready& ready) {
-    return projections::WorkItem{entry.number, ready.task, ready.action, ready.at};
+  const auto item_of = [&](const engine::Ready& one) {
+    return projections::WorkItem{entry.number, one.task, one.action, one.at};
   };
   const std::string definition = entry.definition_name();
   const projections::Rank rank{entry.priority, definition};
-  std::vector<engine::Ready> ready = due.ready;
   if (!std::is_sorted(ready.begin(), ready.end(), before)) std::sort(ready.begin(), ready.end(), before);
   auto was = entry.queued.begin();
   for (const engine::Ready& is : ready) {

@@ -147,7 +147,7 @@ class Partition {
   Result<Entry*> load(schema::TransactionNumber number);
   Entry& insert(std::unique_ptr<Entry> entry);
   Result<engine::Decision> decide(Turn& turn, const engine::Command& command, Time now);
-  void seal(Turn& turn, const engine::Pending& pending, Time now);
+  void seal(Turn& turn, engine::Pending due, Time now);
   void finish(Turn& turn, Time now);  // match waiting polls, then seal
   void tally(Entry& entry);
   void place_in_directory(Entry& entry);
@@ -158,7 +158,7 @@ class Partition {
     engine::Settings room;
     return engine::pending(*entry.machine, entry.state, entry.beats, settings_of(entry, room));
   }
-  void refresh_work(Entry& entry, const engine::Pending& pending, Time now);
+  void refresh_work(Entry& entry, std::vector<engine::Ready> ready, Time now);
   void refresh_deadline(const Entry& entry, const engine::Pending& pending);
   Result<std::string> payload(const Entry& entry, const engine::PayloadAt& at);
   Result<std::optional<storage::RequestEntry>> find_request(const Entry& entry, const std::string& id) {

@@ -228,12 +228,7 @@ void Partition::on(HeartbeatRequest& request, Time now) {
                                       : tl::unexpected<Error>(history.error()));
       continue;
     }
-    const auto beat = std::find_if(entry.beats.begin(), entry.beats.end(),
-                                   [&](const engine::Beat& b) { return b.lease == token->lease; });
-    if (beat == entry.beats.end())
-      entry.beats.push_back(engine::Beat{token->lease, now});
-    else
-      beat->at = now;
+    engine::keep_beat(entry.beats, {token->lease, now});
     reply.results.push_back(HeartbeatAnswer{engine::lease_until(*lease, entry.beats), lease->stop_asked});
     if (item.detail.empty()) continue;
     // Changed detail is logged at most once a heartbeat period.

@@ -52,7 +52,7 @@ void Partition::refresh_all(Time now) {
   for (const auto& [number, entry] : entries_) {
     if (entry->state.ended()) continue;
     const engine::Pending due = pending(*entry);
-    refresh_work(*entry, due, now);
+    refresh_work(*entry, due.ready, now);
     refresh_deadline(*entry, due);
   }
 }

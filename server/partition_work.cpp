@@ -78,7 +78,7 @@ std::size_t Partition::fill(PollState& poll, Time now) {
         std::erase_if(entry.queued, [&](const engine::Ready& ready) {
           return ready.task == item->task && ready.action == item->action;
         });
-        refresh_work(entry, pending(entry), now);
+        refresh_work(entry, pending(entry).ready, now);
         continue;
       }
       count_hand_out(queue, now);
@@ -113,10 +113,15 @@ bool Partition::match(Turn& turn, const engine::Pending& due, Time now) {
   if (definitions_.is_paused(entry.definition_name())) return false;
   std::map<PollId, std::vector<engine::HandOut::Item>> chosen;
   std::vector<const PollState*> gone;
+  const std::string* occupied = nullptr;  // the queue of the last one that had to stay: ten thousand may have the same
   for (const engine::Ready& ready : due.ready) {
     if (ready.at > now) continue;
     const std::string& queue = engine::queue_of(*entry.machine, ready.task, ready.action);
-    if (work_.has(queue)) continue;  // others came first, or it stands there already
+    if (&queue == occupied) continue;
+    if (work_.has(queue)) {  // others came first, or it stands there already
+      occupied = &queue;
+      continue;
+    }
     const auto waiting = polls_by_queue_.find(queue);
     if (waiting == polls_by_queue_.end() || !may_hand_out(queue, now)) continue;
     for (PollId id : waiting->second) {
@@ -232,7 +237,8 @@ void Partition::answer_poll(PollId id) {
 void Partition::forget_lease(Entry& entry, const engine::Lease& lease) {
   --open_leases_;
   count_ended_lease(engine::queue_of(*entry.machine, lease.task, lease.action));
-  std::erase_if(entry.beats, [&](const engine::Beat& beat) { return beat.lease == lease.sequence; });
+  if (const engine::Beat* beat = engine::find_beat(entry.beats, lease.sequence))
+    entry.beats.erase(entry.beats.begin() + (beat - entry.beats.data()));
   entry.last_details.erase(lease.sequence);
   const auto it = leases_by_poll_.find(lease.poll_id);
   if (it == leases_by_poll_.end()) return;

@@ -116,7 +116,7 @@ void task(std::string& out, const State& state, const engine::StepView& step, st
   text_or_null(out, "queue", definition.queue);
   text(out, "status", word);
   number(out, "attempt", current.attempt);
-  lease(out, lease_of(state, ref, schema::Action::perform));
+  lease(out, current.status == TaskStatus::leased ? lease_of(state, ref, schema::Action::perform) : nullptr);
   error_code(out, undo_erred ? std::string_view() : std::string_view(current.error_code));
   time(out, "ready_at", current.status == TaskStatus::not_entered ? Time::never() : current.first_ready);
   time(out, "retry_at", word == "backoff" ? current.at : Time::never());
@@ -126,7 +126,7 @@ void task(std::string& out, const State& state, const engine::StepView& step, st
   text_or_null(out, "queue", definition.undo ? std::string_view(definition.undo->queue) : std::string_view());
   text(out, "status", undo);
   number(out, "attempt", current.undo_attempt);
-  lease(out, lease_of(state, ref, schema::Action::undo));
+  lease(out, current.undo_status == UndoStatus::leased ? lease_of(state, ref, schema::Action::undo) : nullptr);
   error_code(out, undo_erred ? std::string_view(current.error_code) : std::string_view());
   time(out, "retry_at", undo == "backoff" ? current.undo_at : Time::never());
   out += "}}";

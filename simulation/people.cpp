@@ -78,6 +78,10 @@ World::CallPtr World::report_outside(const std::string& id, const std::vector<Ta
         outcome = server::FailedResult{"refused", "it said no", "", false, Effect::none};
       said = reported_.emplace(key, std::move(outcome)).first;
     }
+    // Unless a person has closed its key since: then its barrier lets nothing of it count any more.
+    if (const Ledger::Entry* entry = ledger_.find(key);
+        entry != nullptr && entry->closed && std::holds_alternative<server::CompletedResult>(said->second))
+      said->second = server::FailedResult{"undone_before", "it was called off", "", false, Effect::none};
     server::NewReport& report = request.reports.emplace_back();
     report.id = fmt::format("r{}", ++names_);
     report.step = step.name;

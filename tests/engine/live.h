@@ -37,7 +37,7 @@ class Live {
   State state;
   std::vector<schema::RecordedEvent> events;
   std::map<PayloadAt, std::string> payloads;
-  std::vector<Beat> beats;
+  Beats beats;
   Time now{1'000'000};
 };
 

@@ -144,7 +144,7 @@ Command random_command(Chance& chance, Live& t) {
       if (leases.empty()) return Tick{};
       const Sequence lease = chance.of(leases).sequence;
       if (chance.one_in(2)) {
-        t.beats.push_back({lease, t.now});
+        keep_beat(t.beats, {lease, t.now});
         return Tick{};
       }
       return KeepHeartbeat{lease, "{\"at\":" + std::to_string(t.now.ms) + "}"};

@@ -258,7 +258,7 @@ void SideBySide::heartbeat() {
     return;
   }
   story_ += fmt::format("{:>7} beat #{}\n", live_.now.ms - 1'000'000, lease.value);
-  live_.beats.push_back({lease, live_.now});
+  engine::keep_beat(live_.beats, {lease, live_.now});
   model_.beat(lease, live_.now);
 }
 

@@ -286,10 +286,10 @@ TEST(Queue, TimersLeaveOutTheTimeInWhichAQueueOrADefinitionWasPaused) {
   d.wait(Duration{4'000});
   act(d, "a", QueueAct::pause);
   ASSERT_TRUE(d.ask<DefinitionReply>(definition_act("two", DefinitionAct::pause)).ok());
+  d.reopen();
   d.run_until(d.now + Duration{50'000});
   EXPECT_EQ(status_of(d, "t1"), "running") << "no worker could have taken it";
   EXPECT_EQ(status_of(d, "t2"), "running");
-  d.reopen();
   d.run_until(d.now + Duration{5'000});
   EXPECT_EQ(status_of(d, "t1"), "running") << "the deadline of the step is not held by a queue";
   d.run_until(d.now + Duration{2'000});

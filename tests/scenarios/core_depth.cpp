@@ -25,7 +25,7 @@ struct Held {
   engine::State state;
   std::vector<RecordedEvent> events;
   std::map<engine::PayloadAt, std::string> payloads;
-  std::vector<engine::Beat> beats;
+  engine::Beats beats;
   std::map<std::string, std::pair<std::string, Sequence>> event_ids;  // appended ids: content and sequence
   std::vector<Sequence> record_ends;                                  // states are shown at the end of a record
   std::map<std::string, std::string> request_ids;
@@ -158,8 +158,7 @@ class CoreDepth : public Depth {
       reply.results.push_back(refuse(ErrorCode::stale_lease, ""));
       return reply;
     }
-    std::erase_if(held.beats, [&](const engine::Beat& beat) { return beat.lease == token.lease; });
-    held.beats.push_back({token.lease, now});
+    engine::keep_beat(held.beats, {token.lease, now});
     reply.results.push_back(server::HeartbeatAnswer{engine::lease_until(*lease, held.beats), lease->stop_asked});
     if (item.detail.empty()) return reply;
     // Changed detail is kept at most once a heartbeat period.
@@ -319,7 +318,7 @@ class CoreDepth : public Depth {
       held->state = std::move(folded);
       held->beats.clear();
       for (const engine::Lease& lease : held->state.leases)
-        if (lease.heartbeat_timeout.ms > 0) held->beats.push_back({lease.sequence, now});
+        if (lease.heartbeat_timeout.ms > 0) engine::keep_beat(held->beats, {lease.sequence, now});
     }
   }
 
