@@ -7,6 +7,7 @@
 #include "engine/clocks.h"
 #include "engine/decider.h"
 #include "engine/evolve.h"
+#include "engine/pending.h"
 #include "engine/reach.h"
 #include "schema/assert.h"
 
@@ -175,9 +176,9 @@ struct Decide {
     return {};
   }
   Status operator()(const UndoChild& command) const {
-    if (d.s.phase != Phase::completed) return refuse(ErrorCode::closed, "only a child that completed can be undone");
-    if (d.s.bits.test(d.m.bit(TransactionBit::pivoted)))
-      return refuse(ErrorCode::past_pivot, "the child has passed its pivot");
+    if (d.s.phase != Phase::completed || !entered_any(d.m, d.s))
+      return refuse(ErrorCode::closed, "only a child that completed, and did something, can be undone");
+    if (!undoable_child(d.m, d.s)) return refuse(ErrorCode::past_pivot, "the child has passed its pivot");
     d.emit(EpochOpened{d.s.epoch + 1, command.reason});
     begin_compensation(d, CompensationCause::parent, command.reason, {});
     judge(d);

@@ -153,6 +153,16 @@ std::vector<std::string> describe(const Machine& m, const State& s, const Pendin
   return lines;
 }
 
+bool entered_any(const Machine& m, const State& s) {
+  for (std::size_t index = 0; index < m.definition().steps.size(); ++index)
+    if (s.bits.test(m.bit(StepBit::entered, index))) return true;
+  return false;
+}
+
+bool undoable_child(const Machine& m, const State& s) {
+  return s.form == Form::steps && !s.bits.test(m.bit(TransactionBit::pivoted));
+}
+
 std::vector<TaskRef> begun_children(const Machine& m, const State& s) {
   std::vector<TaskRef> begun;
   for (std::size_t index = 0; index < m.definition().steps.size(); ++index) {

@@ -79,8 +79,11 @@ void Partition::tend(Entry& entry, Time now) {
 }
 
 void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
-  const engine::ChildWish::Kind kind = wish.kind;
-  const bool undo = kind == engine::ChildWish::Kind::undo;
+  // What was told of an earlier wish may have changed this one.
+  const bool undo = wish.kind == engine::ChildWish::Kind::undo;
+  const engine::TaskState& now_is = parent.state.tasks[parent.machine->flat(parent.state, wish.task)];
+  if (undo ? now_is.undo_status != engine::UndoStatus::child : now_is.status != engine::TaskStatus::child) return;
+  const bool stopping = !undo && now_is.stopping;
   const auto tell = [&](engine::Outcome outcome, bool irreversible, bool left_behind) {
     engine::ReportChild report{wish.task, undo ? Action::undo : Action::perform, std::move(outcome), irreversible,
                                left_behind};
@@ -90,7 +93,8 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
   auto found = find(id);
   if (!found) {
     if (found.error().code != ErrorCode::transaction_not_found) return;  // told when the log can be read again
-    if (parent.state.paused) return;                                     // begun when it is resumed
+    if (stopping) return tell(failed("dta.cancelled", "it was stopped before it began"), false, false);
+    if (parent.state.paused) return;  // begun when it is resumed
     const Child& child = *parent.machine->task(wish.task).child;
     const Published* published = definitions_.find(child.definition, child.version.value_or(0));
     if (published == nullptr)
@@ -109,6 +113,8 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
   const engine::State& s = child.state;
   if (undo) {
     if (s.phase == engine::Phase::completed && parent.state.paused) return;
+    if (s.phase == engine::Phase::completed && !engine::entered_any(*child.machine, s))
+      return tell(engine::Completed{}, false, false);  // it did nothing
     if (s.phase == engine::Phase::completed)
       return command(child, engine::UndoChild{parent.state.reason.empty() ? "its parent" : parent.state.reason}, now);
     if (s.phase == engine::Phase::compensated) return tell(engine::Completed{}, !s.not_undone.empty(), false);
@@ -120,8 +126,7 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
     case engine::Phase::completed: {
       auto output = payload(child, s.output);
       if (!output) return;
-      return tell(engine::Completed{std::move(*output), {}},
-                  s.bits.test(child.machine->bit(engine::TransactionBit::pivoted)), false);
+      return tell(engine::Completed{std::move(*output), {}}, !engine::undoable_child(*child.machine, s), false);
     }
     case engine::Phase::compensated:
       return tell(failure_of(s), false, !s.not_undone.empty());
@@ -130,7 +135,7 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
                   false);
     default:
       // Refused once the child has passed its pivot: then its end is waited for.
-      if (kind == engine::ChildWish::Kind::stop && s.phase == engine::Phase::running && !s.cancel)
+      if (stopping && s.phase == engine::Phase::running && !s.cancel)
         command(child, engine::Cancel{"its parent stopped it", {}}, now);
   }
 }

@@ -286,7 +286,9 @@ class CoreDepth : public Depth {
       if (!request.events[i].id.empty())
         held->event_ids[request.events[i].id] = {content_of(request.events[i]), Sequence(before.value + i + 1)};
     const Sequence last(before.value + count), first = count == 0 ? before : before.next();
-    return answer(held->state, *held, first, last, false);
+    const server::AppendReply reply = answer(held->state, *held, first, last, false);
+    tend(now);
+    return reply;
   }
 
   Result<Standing> get(const std::string& id, Time) override {
@@ -372,6 +374,10 @@ class CoreDepth : public Depth {
 
   bool serve(Held& parent, const engine::ChildWish& wish, Time now) {
     const bool undo = wish.kind == engine::ChildWish::Kind::undo;
+    const engine::TaskState& now_is = parent.state.tasks[parent.machine->flat(parent.state, wish.task)];
+    if (undo ? now_is.undo_status != engine::UndoStatus::child : now_is.status != engine::TaskStatus::child)
+      return false;
+    const bool stopping = !undo && now_is.stopping;
     const auto tell = [&](engine::Outcome outcome, bool irreversible = false, bool left = false) {
       return run(parent,
                  engine::ReportChild{wish.task, undo ? Action::undo : Action::perform, outcome, irreversible, left},
@@ -383,6 +389,7 @@ class CoreDepth : public Depth {
     };
     const std::string id = engine::child_id(*parent.machine, parent.state, wish.task);
     const Held* found = find(id);
+    if (found == nullptr && stopping) return tell(failed("dta.cancelled", "it was stopped before it began"));
     if (found == nullptr && parent.state.paused) return false;
     if (found == nullptr) {
       const Child& child = *parent.machine->task(wish.task).child;
@@ -403,6 +410,8 @@ class CoreDepth : public Depth {
     Held& child = *find(id);
     const engine::State& s = child.state;
     if (undo && s.phase == engine::Phase::completed && parent.state.paused) return false;
+    if (undo && s.phase == engine::Phase::completed && !engine::entered_any(*child.machine, s))
+      return tell(engine::Completed{});
     if (undo && s.phase == engine::Phase::completed)
       return run(child, engine::UndoChild{parent.state.reason.empty() ? "its parent" : parent.state.reason}, now)
           .has_value();
@@ -412,7 +421,7 @@ class CoreDepth : public Depth {
     if (undo) return false;
     if (s.phase == engine::Phase::completed)
       return tell(engine::Completed{s.output.present() ? child.payloads.at(s.output) : "", {}},
-                  s.bits.test(child.machine->bit(engine::TransactionBit::pivoted)));
+                  !engine::undoable_child(*child.machine, s));
     if (s.phase == engine::Phase::terminated)
       return tell(failed("dta.terminated", "the child transaction was terminated", Effect::unknown));
     if (s.phase == engine::Phase::compensated) {
@@ -423,7 +432,7 @@ class CoreDepth : public Depth {
       if (s.cause == CompensationCause::expired) why = failed("dta.expired", "the child transaction expired");
       return tell(why, false, !s.not_undone.empty());
     }
-    if (wish.kind != engine::ChildWish::Kind::stop || s.phase != engine::Phase::running || s.cancel) return false;
+    if (!stopping || s.phase != engine::Phase::running || s.cancel) return false;
     return run(child, engine::Cancel{"its parent stopped it", {}}, now).has_value();
   }
 
