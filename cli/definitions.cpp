@@ -1,5 +1,5 @@
-// dta def: publish, show, list, check, and sim (simulation.cpp), pause, resume and deprecate (queues.cpp). `check` needs no
-// server: it runs the same parser.
+// dta def: publish, show, list, check, and sim (simulation.cpp), pause, resume and deprecate (queues.cpp). `check`
+// needs no server: it runs the same parser.
 #include <CLI/CLI.hpp>
 #include <memory>
 

@@ -41,8 +41,8 @@ Pending pending(const Machine& machine, const State& state, const Beats& beats, 
 std::vector<std::string> describe(const Machine& machine, const State& state, const Pending& pending,
                                   const Settings* settings = nullptr);
 
-// Of a child that has completed: whether it did anything, and whether that can be undone: not past a pivot, and not what
-// is written in table form.
+// Of a child that has completed: whether it did anything, and whether that can be undone: not past a pivot, and not
+// what is written in table form.
 bool entered_any(const Machine& machine, const State& state);
 bool undoable_child(const Machine& machine, const State& state);
 

@@ -371,13 +371,13 @@ struct DefinitionChanged {
 };
 
 // The order of the alternatives is in memory only; numbers on disk are EventKind's.
-using Event = std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
-                           TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult,
-                           CompensationStarted, StepUndone, TransactionCompleted, TransactionCompensated,
-                           TransactionTerminated, IncidentRaised, Transitioned, DefinitionPublished, OutcomeDecided,
-                           IncidentResolved, StepSkipped, TaskReady, TaskSkipped, SignalReceived, WaitEnded,
-                           CancelRequested, TransactionPaused, TransactionResumed, QueueChanged, DefinitionChanged,
-                           EpochOpened>;
+using Event =
+    std::variant<TransactionStarted, StepEntered, StepMet, StepFailed, TaskLeased, TaskCompleted, TaskFailed,
+                 TaskReleased, AttemptTimedOut, TaskTimedOut, HeartbeatRecorded, LateResult, CompensationStarted,
+                 StepUndone, TransactionCompleted, TransactionCompensated, TransactionTerminated, IncidentRaised,
+                 Transitioned, DefinitionPublished, OutcomeDecided, IncidentResolved, StepSkipped, TaskReady,
+                 TaskSkipped, SignalReceived, WaitEnded, CancelRequested, TransactionPaused, TransactionResumed,
+                 QueueChanged, DefinitionChanged, EpochOpened>;
 
 enum class EventKind : std::uint8_t {
   transaction_started = 1,

@@ -134,7 +134,8 @@ TEST_F(Reading, TransactionNow) {
   EXPECT_THAT(response.body, HasSubstr(R"("input":{"n": 1.0},"error":null)"));
   EXPECT_THAT(
       response.body,
-      HasSubstr(R"({"name":"reserve","state":"met","outcome":"met","error":null,"entered_at":"1970-01-01T00:00:02.000Z","deadline_at":null)"));
+      HasSubstr(
+          R"({"name":"reserve","state":"met","outcome":"met","error":null,"entered_at":"1970-01-01T00:00:02.000Z","deadline_at":null)"));
   EXPECT_THAT(response.body, HasSubstr(R"("status":"done","attempt":1,"worker":null)"));
   EXPECT_THAT(response.body, HasSubstr(R"("output":{"s":7},"undo":{"queue":"inventory.release","status":"idle")"));
   EXPECT_THAT(response.body, HasSubstr(R"({"name":"courier","queue":"ship","status":"ready")"));

@@ -74,7 +74,8 @@ TEST_F(Routes, ListDefinitions) {
   });
   const Response response = call("GET", "/v1/definitions");
   EXPECT_THAT(response.body, HasSubstr(R"({"definitions":[{"name":"order","version":3,"form":"steps","digest":")"));
-  EXPECT_THAT(response.body, HasSubstr(R"("published_at":"1970-01-01T00:00:01.500Z","paused":true,"deprecated":false},{"name")"));
+  EXPECT_THAT(response.body,
+              HasSubstr(R"("published_at":"1970-01-01T00:00:01.500Z","paused":true,"deprecated":false},{"name")"));
 }
 
 TEST_F(Routes, StartTransaction) {

@@ -110,8 +110,7 @@ TEST(Codec, EveryKindHasItsPinnedDigest) {
             "6bcbd401d4432a0c3da426ca3e6cb0f536be74a2f5489b6d1389776a2188a064");
   auto earlier = samples::later_fields();
   earlier.resize(earlier.size() - 5);  // without those of child transactions and of priorities
-  EXPECT_EQ(to_hex(sha256(encode_events(earlier))),
-            "dc71b2ab40fdc0b48a5b304c78f2615cf0eabfce9a888e5c0677cd8cccbd1e3b");
+  EXPECT_EQ(to_hex(sha256(encode_events(earlier))), "dc71b2ab40fdc0b48a5b304c78f2615cf0eabfce9a888e5c0677cd8cccbd1e3b");
 }
 
 // Kinds and fields that came later take nothing from those before: without them the bytes are what they were.

@@ -79,8 +79,8 @@ TEST(EventJson, EveryKindHasItsLine) {
       R"(task_completed","step":"reserve","task":"stock","undo":false,"attempt":1,"irreversible":true})",
       R"(task_failed","step":"reserve","task":"stock","undo":false,"attempt":1,"error":{"code":"refused","message":""},"effect":"none","retryable":false,"retry_at":null,"left_behind":true})",
       R"(transaction_compensated","not_undone":[{"step":"reserve","task":"stock","reason":"in_child"}]})",
-      R"(transaction_started","id":"o-18","definition":"order","version":3,"definition_digest":")" + std::string(64, '0') +
-          R"(","expires_at":null,"attributes":{},"headers":{},"priority":9})",
+      R"(transaction_started","id":"o-18","definition":"order","version":3,"definition_digest":")" +
+          std::string(64, '0') + R"(","expires_at":null,"attributes":{},"headers":{},"priority":9})",
   };
   const auto events = samples::every_kind_and_field();
   ASSERT_EQ(events.size(), expected.size());
