@@ -10,6 +10,7 @@
 #include "engine/pending.h"
 #include "engine/reach.h"
 #include "schema/assert.h"
+#include "schema/limits.h"
 
 namespace dta::engine {
 
@@ -147,6 +148,9 @@ struct Decide {
       return refuse(ErrorCode::unknown_signal, "the definition waits for no signal '" + command.name + "'");
     if (d.s.phase != Phase::running || d.s.outcome_decided)
       return refuse(ErrorCode::closed, "the transaction takes no signals any more: its outcome is decided");
+    if (d.s.signals.size() >= limits::kSignalsMax)
+      return refuse(ErrorCode::too_large,
+                    "the transaction has taken " + std::to_string(limits::kSignalsMax) + " signals; it takes no more");
     SignalReceived event{command.name, command.signal_id, {}};
     event.payload = d.attach(command.payload);
     d.emit(std::move(event));

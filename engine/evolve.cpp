@@ -220,6 +220,8 @@ class Apply : private Settler {
   }
   void operator()(const EpochOpened& e) {
     s_.epoch = e.epoch;
+    if (s_.paused) s_.pauses.back().to = at_;  // its parent's pauses hold it now
+    s_.paused = false;
     s_.phase = Phase::running;
     s_.ended_at = Time::never();
     s_.expires_at = Time::never();

@@ -36,6 +36,7 @@ inline constexpr std::size_t kAttemptsMax = 1000000;
 inline constexpr std::size_t kFaultsMax = 1000;  // listed for one document; the rest is left out
 
 // Requests.
+inline constexpr std::size_t kSignalsMax = 1000;       // signals taken by one transaction: too_large
 inline constexpr std::size_t kAppendEventsMax = 1000;  // events in one append: too_large
 inline constexpr std::size_t kResultsMax = 1000;       // items in one complete / fail / heartbeat / release: too_large
 inline constexpr std::size_t kLeaseMax = 1000;         // tasks handed out to one poll; more is clamped

@@ -1,5 +1,7 @@
 // Calls about queues, and what people say of definitions: limits, pause, resume, deprecate; and how queues stand. io
 // thread.
+#include <algorithm>
+
 #include <charconv>
 #include <cmath>
 
@@ -51,9 +53,11 @@ std::string queue_json(const QueueInfo& info) {
 
 // A queue's name in a path, where it may hold anything that it may hold elsewhere.
 bool is_queue_name(Call& call) {
-  if (call.path[0].size() <= limits::kQueueBytesMax) return true;
-  call.refuse(
-      {invalid_argument, "the name of a queue has at most " + std::to_string(limits::kQueueBytesMax) + " bytes"});
+  const std::string& name = call.path[0];
+  const bool printable = std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (name.size() <= limits::kQueueBytesMax && printable) return true;
+  call.refuse({invalid_argument, "the name of a queue has at most " + std::to_string(limits::kQueueBytesMax) +
+                                     " bytes and no control characters"});
   return false;
 }
 

@@ -157,7 +157,11 @@ void Partition::tick(Time now) {
       DTA_ASSERT(it != entries_.end());
       Turn turn(*it->second);
       const auto decision = decide(turn, engine::Tick{}, now);
-      DTA_ASSERT(decision.has_value());  // Tick needs nothing and is never refused
+      // It is never refused, but a payload that it needs may not be readable: then it is tried again.
+      if (!decision) {
+        deadlines_.set(number, now + Duration{1000});
+        continue;
+      }
       // Without an event the entry was out of date: a heartbeat had moved the timer on.
       if (turn.events.empty()) refresh_deadline(*it->second, pending(*it->second));
       finish(turn, now);

@@ -64,8 +64,8 @@ void Partition::tend(Entry& entry, Time now) {
     auto parent = find(id_of_parent(entry.state.id));
     if (parent && (*parent)->state.phase == engine::Phase::terminated && !entry.state.ended())
       command(entry, engine::Terminate{"its parent was terminated", {}}, now);
-    else if (parent && !(*parent)->state.ended())
-      families_.push_back((*parent)->number);
+    else if (parent && !(*parent)->state.ended() && entry.state.ended())
+      families_.push_back((*parent)->number);  // which hears of the end; nothing else of a child concerns it
   }
   if (!entry.machine->has_children()) return;
   for (const engine::ChildWish& wish : pending(entry).children) serve(entry, wish, now);
@@ -96,10 +96,14 @@ void Partition::serve(Entry& parent, const engine::ChildWish& wish, Time now) {
     if (stopping) return tell(failed("dta.cancelled", "it was stopped before it began"), false, false);
     if (parent.state.paused) return;  // begun when it is resumed
     const Child& child = *parent.machine->task(wish.task).child;
-    const Published* published = definitions_.find(child.definition, child.version.value_or(0));
+    // A version that is named is taken as it is; else the newest that takes starts.
+    const auto newest = child.version ? Result<const Published*>(definitions_.find(child.definition, *child.version))
+                                      : definitions_.startable(child.definition, 0);
+    const Published* published = newest ? *newest : nullptr;
     if (published == nullptr)
-      return tell(failed("dta.definition_not_found", "there is no definition '" + child.definition + "'"), false,
-                  false);
+      return tell(failed("dta.definition_not_found",
+                         newest ? "there is no definition '" + child.definition + "'" : newest.error().message),
+                  false, false);
     if (static_cast<std::size_t>(std::count(id.begin(), id.end(), '/')) > kNesting * kIdTokens)
       return tell(failed("dta.too_deep", "child transactions are nested deeper than " + std::to_string(kNesting)),
                   false, false);

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "schema/limits.h"
 #include "tests/engine/live.h"
 
 namespace dta::engine {
@@ -189,6 +190,15 @@ TEST(Table, ExpiresOnce) {
   EXPECT_EQ(kinds(t.run(Tick{}).value()), "transitioned");
   EXPECT_EQ(t.due().due, Time::never());
   EXPECT_TRUE(t.run(Tick{}).value().events.empty());
+}
+
+TEST(Decide, TakesNoMoreSignalsThanItsLimit) {
+  Live t(machine_of(R"({"name":"d","version":1,"steps":[{"name":"s","wait_for":{"signals":["a","b"]}}]})"));
+  t.start();
+  for (std::size_t i = 0; i < schema::limits::kSignalsMax; ++i) ASSERT_TRUE(t.run(Signal{"a", std::to_string(i), ""}));
+  const auto refused = t.run(Signal{"a", "more", ""});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, schema::ErrorCode::too_large);
 }
 
 }  // namespace
