@@ -57,7 +57,7 @@ void Settler::note_unreachable(std::size_t index) {
 void Settler::withdraw_followers(const TaskRef& ref) {
   for (const std::uint16_t follower : m_.task(ref).before) {
     const TaskRef next{ref.step, follower, ref.instance};
-    if (task(next).status == TaskStatus::blocked) settle(next, TaskBit::withdrawn, {}, {});
+    if (task(next).status == TaskStatus::blocked) settle_without_success(next, task(next).error_code, "stopped");
   }
 }
 
@@ -66,13 +66,11 @@ void Settler::stop_open_tasks(std::size_t index) {
   for (std::size_t slot = 0; slot < step.size(); ++slot) {
     const TaskRef ref = step.ref(slot);
     switch (step.task(slot).status) {
-      case TaskStatus::blocked:
-        settle(ref, TaskBit::withdrawn, {}, {});
-        break;
       case TaskStatus::outside:
         set(TaskBit::maybe, ref);
         settle_without_success(ref, step.task(slot).error_code, "stopped");
         break;
+      case TaskStatus::blocked:  // it may have been handed out before its step was tried again
       case TaskStatus::ready:
         settle_without_success(ref, step.task(slot).error_code, "stopped");
         break;

@@ -255,12 +255,7 @@ void raise_held(Decider& d) {
 }  // namespace
 
 Failure need_unreachable(std::size_t index) {
-  return {true,
-          false,
-          TaskRef{short_of(index), 0, 0},
-          "dta.need_unreachable",
-          "the join needs more than the tasks that are there can give",
-          {}};
+  return {true, false, TaskRef{short_of(index), 0, 0}, kNeedUnreachable, kFewerThanNeeded, {}};
 }
 
 void judge(Decider& d) {

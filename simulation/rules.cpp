@@ -15,6 +15,7 @@ class Reader {
 
   std::optional<std::string> run() {
     for (std::size_t i = 0; i < events_.size(); ++i) {
+      index_ = i;
       at_ = events_[i].event.recorded_at;
       begins_ = i == 0 || events_[i - 1].record != events_[i].record;
       if (begins_) forced_ = false;
@@ -106,9 +107,9 @@ class Reader {
   std::int64_t paused_since() const {
     std::int64_t sum = 0;
     Time from = Time::never();
-    for (const Logged& logged : events_) {
+    for (std::size_t i = 0; i < index_; ++i) {
+      const Logged& logged = events_[i];
       const Time at = logged.event.recorded_at;
-      if (at > at_) break;
       if (std::holds_alternative<TransactionPaused>(logged.event.event)) from = at;
       if (std::holds_alternative<TransactionResumed>(logged.event.event) && at > since_)
         sum += (at - std::max(from, since_)).ms;
@@ -119,6 +120,7 @@ class Reader {
   const Events& events_;
   const Definition& d_;
   std::optional<std::string> wrong_;
+  std::size_t index_ = 0;  // of the event that is read
   Time at_, since_, paused_at_ = Time::never();
   Duration wait_;
   std::uint16_t step_ = 0;

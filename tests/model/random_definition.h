@@ -6,28 +6,15 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "schema/time.h"
+#include "simulation/chance.h"
 
 namespace dta::model {
 
-class Chance {
- public:
-  explicit Chance(std::uint64_t seed) : engine_(seed) {}
-  std::uint64_t draw() { return engine_(); }
-  std::size_t below(std::size_t bound) { return bound == 0 ? 0 : static_cast<std::size_t>(engine_() % bound); }
-  bool one_in(std::size_t n) { return below(n) == 0; }
-  template <class List>
-  const auto& of(const List& list) {
-    return list[below(std::size(list))];
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
+using simulation::Chance;
 
 inline constexpr const char* kQueues[] = {"q0", "q1", "u0", "u1"};
 inline constexpr const char* kSignals[] = {"g0", "g1", "g2"};

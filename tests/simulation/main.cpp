@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
   }
   const Simulator simulator{
       [&](std::uint64_t s) { return given ? make_plan(s, given, "") : make_random_plan(s, leveldb); },
-      leveldb ? make_lossy_leveldb : make_memory_disk, DTA_JUDGE};
+      leveldb ? make_lossy_leveldb : make_memory_disk, judge_by_model};
   if (*definitions) {
     for (const auto& definition : simulator.make_plan(seed).definitions) fmt::print("{}\n", definition->text);
     return 0;
