@@ -174,8 +174,8 @@ void ready_blocked(Decider& d, const StepView& step, std::size_t slot) {
   const Task& task = step.rules(slot);
   const TaskRef ref = step.ref(slot);
   const TaskState& t = step.task(slot);
-  // It was handed out before a person had its step tried again: its context is fixed.
-  if (step.has(TaskBit::requested, slot)) {
+  // It was ready before a person had its step tried again: its context is fixed.
+  if (t.first_ready != Time{}) {
     d.emit(TaskReady{ref, {}, {}});
     return;
   }

@@ -195,7 +195,8 @@ std::optional<std::string> Replay::difference(const RecordedEvent& event) const 
           return std::nullopt;
         } else if constexpr (std::is_same_v<E, TaskReady>) {
           const Task& t = transaction_.task(e.task);
-          if (!e.input.present() && !t.earlier.empty()) return std::nullopt;  // tried again with the input that it had
+          // Tried again with the input that it had.
+          if (!ready_before_.insert(e.task).second && !e.input.present()) return std::nullopt;
           return unless(!t.rules->input || t.input == text(e.input), "its input is not what the rules give");
         } else if constexpr (std::is_same_v<E, StepMet>) {
           return unless(e.route == steps[e.step].route, "the rules lead another way");

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ class Replay {
   const PayloadOf payload_;
   std::optional<Time> retry_at_;  // of the event being replayed, until the model has asked for it
   std::optional<std::string> wrong_retry_;
+  std::set<TaskRef> ready_before_;  // tasks whose turn after others has come once
   Transaction transaction_;
 };
 
