@@ -41,7 +41,7 @@ class Replay {
   const PayloadOf payload_;
   std::optional<Time> retry_at_;  // of the event being replayed, until the model has asked for it
   std::optional<std::string> wrong_retry_;
-  std::set<TaskRef> ready_before_;  // tasks whose turn after others has come once
+  mutable std::set<TaskRef> ready_before_;  // tasks whose turn after others has come once
   Transaction transaction_;
 };
 
